@@ -1,0 +1,1 @@
+"""Worlds: vectorised tasks with named sensors, one contract for every engine."""

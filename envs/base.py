@@ -1,0 +1,248 @@
+"""The contract of every world: a native batch of episodes with named sensors.
+
+Legend: E simulations (num_envs), A action dimensions.
+
+A family subclasses `World` and fills in six methods; queueing of TaskSpecs, reward, success, time limits and
+autoreset are done here, once, over the batch axis.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
+from trunkline.errors import InputError, unknown
+
+Observations = dict[str, np.ndarray]
+
+PROGRESS_REWARD = 10.0
+SUCCESS_REWARD = 5.0
+
+
+class World(VectorEnv):
+    """E simulations of one task, stepped together.
+
+    Episodes come from a queue of TaskSpecs. `reset(options={"tasks": specs})` fills it (any iterable, also an
+    endless one): the first E start at once; when an episode ends, its simulation takes the next TaskSpec in the
+    same step (Gymnasium's SAME_STEP autoreset). With the queue empty a simulation goes idle: it is not stepped, its
+    reward is 0 and `info["task"]` is −1. Without "tasks" the queue is an endless draw from the training split
+    under the seed given to `reset`.
+
+    `info` holds arrays over E: `success` (bool), `progress` (0–1), `task` (index into the queue of the episode
+    that was stepped; −1 idle); after a step in which episodes ended also `final_obs` (a dict of arrays like the
+    observation) and its row mask `_final_obs`.
+
+    The reward is potential-based, 10 · Δprogress, plus 5 on success, which ends the episode.
+
+    Args:
+        task: name of the task within the family.
+        num_envs: E.
+        sensors: names of the sensors to read, None for `default_sensors`.
+        num_threads: physics threads; 0 for one a core.
+    """
+
+    family: ClassVar[str]
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
+
+    def __init__(self, task: str, num_envs: int, sensors: Sequence[str] | None, num_threads: int) -> None:
+        self.task = task
+        self.num_envs = num_envs
+        self.num_threads = num_threads
+        available = {spec.name: spec for spec in self.available_sensors()}
+        names = self.default_sensors() if sensors is None else tuple(sensors)
+        for name in names:
+            if name not in available:
+                raise unknown(f"sensor of {self.family}/{task}", name, available)
+        self.sensors: dict[str, SensorSpec] = {name: available[name] for name in names}
+        self.action_spec = self.make_action_spec()
+        self.single_observation_space = spaces.Dict({name: spec.space for name, spec in self.sensors.items()})
+        self.single_action_space = self.action_spec.space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.specs: list[TaskSpec | None] = [None] * num_envs
+        self._queue: Iterator[TaskSpec] = iter(())
+        self._taken = 0
+        self._task_index = np.full(num_envs, -1)
+        self._elapsed = np.zeros(num_envs, np.int64)
+        self._limit = np.zeros(num_envs, np.int64)
+        self._progress = np.zeros(num_envs)
+
+    # What a family fills in
+
+    @classmethod
+    @abstractmethod
+    def task_names(cls) -> tuple[str, ...]:
+        """Names of the family's tasks."""
+
+    @classmethod
+    def splits(cls, task: str) -> tuple[str, ...]:
+        """Splits that `sample_tasks` knows, e.g. ("train", "validation/goal", "test/goal", "test/object")."""
+        return ("train", "validation/goal", "test/goal")
+
+    @classmethod
+    @abstractmethod
+    def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
+        """`count` TaskSpecs of a split; a prefix of a longer draw with the same arguments."""
+
+    @abstractmethod
+    def available_sensors(self) -> list[SensorSpec]:
+        """Every sensor this task can have. Called before anything is built."""
+
+    @abstractmethod
+    def default_sensors(self) -> tuple[str, ...]:
+        """Names of the sensors read when the caller names none."""
+
+    @abstractmethod
+    def make_action_spec(self) -> ActionSpec:
+        """The body's actuators."""
+
+    @abstractmethod
+    def _start(self, ids: np.ndarray, tasks: Sequence[TaskSpec]) -> None:
+        """Put simulations `ids` into the starts of `tasks` (one each)."""
+
+    @abstractmethod
+    def _advance(self, actions: np.ndarray, ids: np.ndarray | None) -> None:
+        """Step simulations `ids` (None: all) by one control step; `actions` (E, A) are finite and within bounds."""
+
+    @abstractmethod
+    def _measure(self) -> tuple[np.ndarray, np.ndarray]:
+        """Progress (E,) in [0, 1] and success (E,) bool of the present states."""
+
+    @abstractmethod
+    def _observe(self, ids: np.ndarray | None) -> Observations:
+        """Readings of every sensor in `self.sensors`, (E, *shape), as fresh arrays; only rows `ids` must be right."""
+
+    @abstractmethod
+    def expert_actions(self) -> np.ndarray:
+        """The scripted expert's actions (E, A) for the present states; it may use privileged state."""
+
+    def render_images(self, ids: Sequence[int], size: int = 128) -> np.ndarray:
+        """Pictures of simulations `ids` for people, (len(ids), size, size, 3) uint8.
+
+        Raises:
+            InputError: this family draws no pictures.
+        """
+        raise InputError(f"{self.family} draws no pictures")
+
+    # What every family shares
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start episodes from a queue of TaskSpecs; see the class.
+
+        Raises:
+            InputError: a TaskSpec of another task, or an unknown option.
+        """
+        options = dict(options or {})
+        tasks: Iterable[TaskSpec] | None = options.pop("tasks", None)
+        if options:
+            raise unknown("reset option", next(iter(options)), ["tasks"])
+        first = seed[0] if isinstance(seed, list) else seed
+        if first is None and tasks is None:
+            first = int(np.random.SeedSequence().generate_state(1)[0])
+        self._queue = iter(self._endless(first or 0) if tasks is None else tasks)
+        self._taken = 0
+        self._task_index[:] = -1
+        self.specs = [None] * self.num_envs
+        self._elapsed[:] = self._limit[:] = 0
+        self._take(np.arange(self.num_envs))
+        self._progress[:], success = self._measure()
+        observations = self._observe(None)
+        return observations, {"success": success, "progress": self._progress.copy(), "task": self._task_index.copy()}
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One control step of all simulations that have an episode.
+
+        Args:
+            actions: (E, A); continuous ones are clipped to their bounds.
+
+        Returns:
+            Observations, reward (E,) float32, terminated (E,) bool, truncated (E,) bool, info.
+
+        Raises:
+            InputError: actions of the wrong shape, or not finite.
+        """
+        actions = np.asarray(actions)
+        if actions.shape != self.action_space.shape:
+            raise InputError(f"actions have shape {actions.shape}, {self.family}/{self.task} takes {self.action_space.shape}")
+        if not self.action_spec.discrete:
+            if not np.isfinite(actions).all():
+                row = int(np.flatnonzero(~np.isfinite(actions).reshape(self.num_envs, -1).all(1))[0])
+                raise InputError(f"action of environment {row} is not finite: {actions[row]}")
+            space = self.action_space
+            assert isinstance(space, spaces.Box)
+            actions = np.clip(actions.astype(np.float32, copy=False), space.low, space.high)
+        active = self._task_index >= 0
+        everyone = bool(active.all())
+        if everyone or active.any():
+            self._advance(actions, None if everyone else np.flatnonzero(active))
+        progress, success = self._measure()
+        reward = self._reward(progress, success).astype(np.float32)
+        self._progress[:] = progress
+        self._elapsed += active
+        terminated = success & active
+        truncated = (self._elapsed >= self._limit) & active & ~terminated
+        if not everyone:
+            reward[~active] = 0.0
+        info: dict[str, Any] = {"success": success & active, "progress": progress, "task": self._task_index.copy()}
+        observations = self._observe(None)
+        done = terminated | truncated
+        if done.any():
+            info["final_obs"], info["_final_obs"] = observations, done
+            ids = np.flatnonzero(done)
+            observations = {name: value.copy() for name, value in observations.items()}
+            if self._take(ids):
+                self._progress[ids] = self._measure()[0][ids]
+                for name, value in self._observe(ids).items():
+                    observations[name][ids] = value[ids]
+        return observations, reward, terminated, truncated, info
+
+    def _reward(self, progress: np.ndarray, success: np.ndarray) -> np.ndarray:
+        """Reward (E,) of the step that led to these values; families with a reward of their own override it."""
+        return PROGRESS_REWARD * (progress - self._progress) + SUCCESS_REWARD * success
+
+    @property
+    def active(self) -> np.ndarray:
+        """Which simulations (E,) run an episode."""
+        return self._task_index >= 0
+
+    def _endless(self, seed: int) -> Iterator[TaskSpec]:
+        block = 256
+        while True:
+            yield from self.sample_tasks(self.task, block, seed, "train")
+            seed += 1_000_003
+
+    def _take(self, ids: np.ndarray) -> bool:
+        """Give simulations `ids` their next TaskSpecs, or leave them idle; whether any got one."""
+        started: list[int] = []
+        tasks: list[TaskSpec] = []
+        for i in ids:  # over episodes that start, not over steps
+            spec = next(self._queue, None)
+            self.specs[i] = spec
+            if spec is None:
+                self._task_index[i] = -1
+                continue
+            if spec.task != self.qualified_task:
+                raise InputError(f"TaskSpec {spec.id} is of {spec.task}, this world runs {self.qualified_task}")
+            self._task_index[i] = self._taken
+            self._limit[i] = spec.max_steps
+            self._elapsed[i] = 0
+            self._taken += 1
+            started.append(i)
+            tasks.append(spec)
+        if started:
+            self._start(np.asarray(started), tasks)
+        return bool(started)
+
+    @property
+    def qualified_task(self) -> str:
+        """The task as TaskSpecs name it: "family/task"."""
+        return f"{self.family}/{self.task}"

@@ -1,0 +1,69 @@
+"""Worlds by name: `make_worlds("tabletop/push")`, `make_worlds("gym:Ant-v5")`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from trunkline.envs.base import World
+from trunkline.envs.spec import TaskSpec
+from trunkline.errors import InputError, unknown
+from trunkline.registry import Registry
+
+# Importing a family may be costly (physics engines), so built-in families are found by module name.
+_WORLDS = Registry("world family", "trunkline.envs", "trunkline.envs.families")
+
+
+def world(name: str) -> Callable[[type[World]], type[World]]:
+    """Register a World class as a family: `@world("tabletop")`."""
+    return _WORLDS.register(name)
+
+
+def families() -> list[str]:
+    """Names of all families, built in and plugged in."""
+    return _WORLDS.names()
+
+
+def broken() -> dict[str, str]:
+    """World plug-ins that failed to import, with their error."""
+    return _WORLDS.broken()
+
+
+def _find(task: str) -> tuple[type[World], str]:
+    separator = ":" if task.startswith("gym:") else "/"
+    family, _, name = task.partition(separator)
+    cls: type[World] = _WORLDS.get(family)
+    if separator == "/" and name not in cls.task_names():
+        raise unknown("task", task, [f"{family}/{t}" for t in cls.task_names()])
+    return cls, name
+
+
+def make_worlds(
+    task: str, num_envs: int = 1, sensors: Sequence[str] | None = None, num_threads: int = 1, **options: Any
+) -> World:
+    """A vector environment of `num_envs` simulations of one task.
+
+    Args:
+        task: "family/task" or "gym:<Gymnasium id>".
+        num_envs: simulations in the batch.
+        sensors: names of the sensors to read; None for the family's default ones.
+        num_threads: physics threads.
+        **options: of that family.
+
+    Raises:
+        InputError: unknown family, task, sensor or option, each with the nearest match.
+    """
+    if num_envs < 1 or num_threads < 0:
+        raise InputError(f"num_envs={num_envs}, num_threads={num_threads}: at least 1 environment and 0 threads")
+    cls, name = _find(task)
+    return cls(name, num_envs=num_envs, sensors=sensors, num_threads=num_threads, **options)
+
+
+def sample_tasks(task: str, count: int, seed: int, split: str = "train") -> list[TaskSpec]:
+    """Draw `count` TaskSpecs of one task and split; the draw depends on (task, seed, split) alone.
+
+    Raises:
+        InputError: unknown task or a split the family does not have.
+    """
+    cls, name = _find(task)
+    if split not in cls.splits(name):
+        raise unknown(f"split of {task}", split, cls.splits(name))
+    return cls.sample_tasks(name, count, seed, split)
