@@ -188,7 +188,7 @@ class World(VectorEnv):
         reward = self._reward(progress, success).astype(np.float32)
         self._progress[:] = progress
         self._elapsed += active
-        terminated = success & active
+        terminated = self._over(success) & active
         truncated = (self._elapsed >= self._limit) & active & ~terminated
         if not everyone:
             reward[~active] = 0.0
@@ -208,6 +208,10 @@ class World(VectorEnv):
     def _reward(self, progress: np.ndarray, success: np.ndarray) -> np.ndarray:
         """Reward (E,) of the step that led to these values; families with a reward of their own override it."""
         return PROGRESS_REWARD * (progress - self._progress) + SUCCESS_REWARD * success
+
+    def _over(self, success: np.ndarray) -> np.ndarray:
+        """Whether the episodes (E,) end here; families that can fail before their time is up override it."""
+        return success
 
     @property
     def active(self) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Worlds stepped by `mujoco.batch`."""

@@ -1,0 +1,26 @@
+"""Contexts of training, validation and test, disjoint by construction.
+
+A region is cut into square cells and every cell belongs to one part, in a fixed pattern: of five neighbours
+three are for training, one for validation, one for test. A position drawn for a part lies in a cell of that part, so no two
+parts can share a position, however many are drawn.
+"""
+
+import numpy as np
+
+PARTS = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}
+
+
+def part_of(x: float, y: float, cell: float) -> str:
+    """The part that the position (x, y) belongs to; `cell` is the cells' edge length."""
+    colour = (int(np.floor(x / cell)) + 2 * int(np.floor(y / cell))) % 5
+    return next(part for part, colours in PARTS.items() if colour in colours)
+
+
+def draw_position(
+    rng: np.random.Generator, part: str, low: tuple[float, float], high: tuple[float, float], cell: float
+) -> tuple[float, float]:
+    """A position within [low, high], uniform over the cells of `part` (by rejection)."""
+    while True:
+        x, y = (float(v) for v in rng.uniform(low, high))
+        if part_of(x, y, cell) == part:
+            return x, y

@@ -1,0 +1,176 @@
+"""One optimisation step, without Ray: an agent, an objective, an optimiser and a batch."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trunkline.agents.agent import Agent
+from trunkline.errors import InputError
+from trunkline.pretrain.batch import TensorBatch
+from trunkline.pretrain.objectives.base import Objective
+from trunkline.pretrain.optimiser import Optimiser
+
+
+class Losses(nn.Module):
+    """The agent's losses over a step's batches, as one module, so that data-parallel wrappers see one forward pass."""
+
+    def __init__(self, agent: Agent, objective: Objective) -> None:
+        super().__init__()
+        self.agent = agent
+        self.objective = objective
+
+    def forward(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
+        """"loss", the weighted sum over bodies, and "<body>/<name>" for each scalar of the objective."""
+        scalars: dict[str, Tensor] = {}
+        total: Tensor | float = 0.0
+        for batch in batches:
+            of_body = self.objective(self.agent, batch)
+            total = total + batch.share * of_body["loss"]
+            for name, value in of_body.items():
+                scalars[f"{batch.action}/{name}"] = value.detach()
+        assert isinstance(total, Tensor)
+        return {"loss": total, **scalars}
+
+
+class Trainer:
+    """Makes updates; two trainers with equal arguments and state make bit-identical ones on a CPU.
+
+    Random numbers (dropout) are drawn from a generator seeded by (seed, worker, step), so the step is all there is
+    to save of them.
+
+    Args:
+        agent: what learns; moved to `device`.
+        objective: what it learns; its heads must have been built.
+        optimiser: over the agent's parameters, made after the agent was moved to `device`.
+        device: where.
+        seed: of dropout and sensor dropout.
+        rank: of this worker among data-parallel ones.
+        distributed: average the gradients over the default process group.
+        bf16: run the forward pass in bfloat16 where that is safe (CUDA's autocast).
+        compile: compile the forward and backward pass.
+        sensor_dropout: probability that a sensor is missing from a body's batch; at least one stays.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        objective: Objective,
+        optimiser: Optimiser,
+        *,
+        device: torch.device,
+        seed: int = 0,
+        rank: int = 0,
+        distributed: bool = False,
+        bf16: bool = False,
+        compile: bool = False,
+        sensor_dropout: float = 0.0,
+    ) -> None:
+        self.agent, self.objective, self.optimiser = agent, objective, optimiser
+        self.device = device
+        self.step = 0
+        self._key = (seed, rank)
+        self._bf16 = bf16
+        self._sensor_dropout = sensor_dropout
+        self._plain = Losses(agent, objective)
+        self._losses: nn.Module = self._plain
+        if distributed:
+            # Sensor dropout and drawn tasks leave some parameters without a gradient in some steps.
+            self._losses = nn.parallel.DistributedDataParallel(
+                self._losses, find_unused_parameters=True, gradient_as_bucket_view=True
+            )
+        if compile:
+            self._losses.compile(dynamic=False)
+
+    def update(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
+        """Make one update.
+
+        Args:
+            batches: of the step, one per body; see `batch.merge`.
+
+        Returns:
+            Detached scalars: "loss", "grad_norm" (before clipping), and the objective's by body.
+        """
+        generator = self._reseed()
+        self._train_mode()
+        batches = [self._drop_sensors(batch.to(self.device), generator) for batch in batches]
+        self.optimiser.zero_grad()
+        with self._autocast():
+            scalars = self._losses(batches)
+        scalars["loss"].backward()
+        norm = self.optimiser.update(self.step)
+        self.step += 1
+        return {**scalars, "loss": scalars["loss"].detach(), "grad_norm": norm}
+
+    @torch.no_grad()
+    def evaluate(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
+        """The same scalars over held-out batches, dropout off, nothing learned."""
+        self.agent.eval()
+        with self._autocast():
+            scalars: dict[str, Tensor] = self._plain([batch.to(self.device) for batch in batches])
+        return scalars
+
+    def state_dict(self) -> dict[str, Any]:
+        """What an exact resume needs beside the weights: {"step": int, "optimiser": tensors by moment and name}."""
+        return {"step": self.step, "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`; the agent's weights are loaded by whoever saved them.
+
+        Raises:
+            InputError: it is the state of other parameters.
+        """
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = int(state["step"])
+
+    def _reseed(self) -> np.random.Generator:
+        sequence = np.random.SeedSequence([*self._key, self.step])
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+        # Sensor dropout does not follow the rank: workers with less to compute would only wait for the others.
+        return np.random.default_rng([self._key[0], self.step])
+
+    def _train_mode(self) -> None:
+        if not self.agent.training:
+            self.agent.train()
+        for part in self.optimiser.frozen:  # no dropout in what does not learn
+            part_of = dict(self.agent.named_modules()).get(part)
+            if part_of is not None:
+                part_of.eval()
+
+    def _drop_sensors(self, batch: TensorBatch, generator: np.random.Generator) -> TensorBatch:
+        names = sorted(batch.observations)
+        if not self._sensor_dropout or len(names) < 2:
+            return batch
+        dropped = generator.random(len(names)) < self._sensor_dropout
+        dropped[generator.integers(len(names))] = False
+        return batch.without([name for name, out in zip(names, dropped, strict=True) if out])
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16) if self._bf16 else nullcontext()
+
+
+def require_finite(step: int, scalars: Mapping[str, Tensor], batches: Sequence[TensorBatch]) -> None:
+    """Stop a run that has diverged.
+
+    Args:
+        step: the update that gave the scalars, from 1.
+        scalars: of `Trainer.update`.
+        batches: of that update.
+
+    Raises:
+        InputError: the loss or the gradient's norm is not finite; it names the step, the task, and the reading if one is
+            to blame.
+    """
+    bad = [name for name in ("loss", "grad_norm") if not bool(torch.isfinite(scalars[name]))]
+    if not bad:
+        return
+    culprits = [b for b in batches if not bool(torch.isfinite(scalars[f"{b.action}/loss"]))] or list(batches)
+    tasks = ", ".join(dict.fromkeys(task for batch in culprits for task in batch.tasks))
+    cause = next((c for c in (batch.first_non_finite() for batch in culprits) if c), None)
+    raise InputError(
+        f"{bad[0]} is {float(scalars[bad[0]])} at step {step}, on a batch of {tasks}: "
+        + (f"{cause}; repair or leave out that data" if cause else "training diverged; start again with a lower lr or clip")
+    )

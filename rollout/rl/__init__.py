@@ -1,0 +1,1 @@
+"""Reinforcement learning on RLlib's new API stack, stepping native batches of worlds."""

@@ -1,0 +1,69 @@
+"""The command line: `trunkline <command> [key=value …]`. Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+
+import errno
+import importlib
+import os
+import sys
+
+from trunkline.errors import InputError, unknown
+
+# command: (what it does, its usage)
+COMMANDS = {
+    "run": ("the whole experiment, resumable by stage: collect, pretrain, imitate, finetune, evaluate, report",
+            "[experiment=quickstart|standard|debug] [folder=DIR] [key=value …]"),
+    "collect": ("episodes of several tasks into one data set", "tasks=[a/b,…] out=DIR [episodes=N] [key=value …]"),
+    "pretrain": ("an agent on recorded episodes", "data=DIR out=DIR [objective.name=NAME] [key=value …]"),
+    "finetune": ("an agent with RL", "tasks=[a/b,…] out=DIR [init=CHECKPOINT] [key=value …]"),
+    "evaluate": ("a policy on a manifest", "manifest=FILE out=DIR [policy.path=CHECKPOINT] [key=value …]"),
+    "report": ("one HTML file from a run folder", "FOLDER"),
+    "tasks": ("make, inspect and verify manifests", "sample|show|verify …"),
+    "import": ("what others published: data sets", "lerobot PATH"),
+    "envs": ("worlds", "list|check [TASK]"),
+}
+
+
+def usage() -> str:
+    """The text of `trunkline --help`."""
+    lines = ["usage: trunkline <command> [key=value …]", "", "commands:"]
+    lines += [f"  {name:<9} {what}\n            trunkline {name} {how}" for name, (what, how) in COMMANDS.items()]
+    lines += ["", "`trunkline <command> --help` prints the command's configuration with its defaults.",
+              "exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (the same command again resumes)"]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from trunkline import __version__
+
+        print(__version__)
+        return 0
+    try:
+        if arguments[0] not in COMMANDS:
+            raise unknown("command", arguments[0], COMMANDS)
+        module = importlib.import_module("trunkline.commands")
+        module.execute(arguments[0], arguments[1:])
+    except InputError as error:
+        print(f"trunkline: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("trunkline: interrupted; the same command again resumes", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or "the output folder"
+        print(f"trunkline: no space left on the disk of {where}; free some, the same command again resumes", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
