@@ -18,8 +18,10 @@ The intervals are a two-level bootstrap, stratified by task:
 
 Two arms that were evaluated on the same contexts get the same draws of contexts, so their difference is a paired
 comparison. Level 2 counts the noise of single episodes a second time, which makes the intervals slightly too wide;
-resampling few runs makes them too narrow. Where all episodes ended alike, resampling shows no spread at all: then
-the interval is Wilson's.
+resampling few runs makes them too narrow: in simulations with three tasks of 100 contexts, intervals meant to hold the
+truth in 95% of cases held it in 95% with one run (of itself), and with five runs in 97% where the runs' rates spread
+by 0.03 and in 86% where they spread by 0.1. Where all episodes ended alike, resampling shows no spread at all: then the
+interval is Wilson's.
 """
 
 from collections.abc import Callable

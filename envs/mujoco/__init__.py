@@ -1,1 +1,1 @@
-"""Worlds stepped by `mujoco.batch`."""
+"""What MuJoCo worlds share: sensors, shapes, contexts, ray-cast pictures, OpenGL rendering."""

@@ -54,7 +54,6 @@ class InverseDynamics(Objective):
 
     def __call__(self, agent: Agent, batch: TensorBatch) -> dict[str, Tensor]:
         """"loss", and the error of each action dimension as "error/<i>"."""
-        assert batch.next_observations is not None
-        now, then = agent.encode_pair(batch.observations, batch.next_observations)
+        now, then = encode_pair(agent, batch)
         predicted = agent.heads[f"inverse_{batch.action}"](now, then)
         return action_losses(agent, batch, predicted)

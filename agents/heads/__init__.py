@@ -1,0 +1,1 @@
+"""Heads, one module each: features (B, D) to a distribution over actions, a value, a prediction."""

@@ -1,0 +1,133 @@
+"""Encoders and heads by name, and the options that each takes."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from trunkline.agents.encoders.base import Encoder
+from trunkline.agents.heads.base import Head
+from trunkline.envs.spec import ActionSpec, SensorSpec
+from trunkline.errors import InputError, unknown
+from trunkline.registry import Registry
+
+E = TypeVar("E", bound=type[Encoder])
+H = TypeVar("H", bound=type[Head])
+
+_ENCODERS = Registry("encoder", "trunkline.encoders", "trunkline.agents.encoders")
+_HEADS = Registry("head", "trunkline.heads", "trunkline.agents.heads")
+
+
+def encoder(name: str) -> Callable[[E], E]:
+    """Register an Encoder class: `@encoder("mlp")`."""
+    return _ENCODERS.register(name)
+
+
+def head(name: str) -> Callable[[H], H]:
+    """Register a Head class: `@head("gaussian")`."""
+
+    def add(cls: H) -> H:
+        cls.kind = name
+        return _HEADS.register(name)(cls)
+
+    return add
+
+
+def encoder_names() -> list[str]:
+    """Names of all encoders, built in and plugged in."""
+    return _ENCODERS.names()
+
+
+def head_names() -> list[str]:
+    """Names of all heads, built in and plugged in."""
+    return _HEADS.names()
+
+
+def broken() -> dict[str, str]:
+    """Encoder and head plug-ins that failed to import, with their error."""
+    return {**_ENCODERS.broken(), **_HEADS.broken()}
+
+
+def find_head(kind: str) -> type[Head]:
+    """The head class of that name.
+
+    Raises:
+        InputError: no such head.
+    """
+    cls: type[Head] = _HEADS.get(kind)
+    return cls
+
+
+def default_encoder(spec: SensorSpec) -> str:
+    """The name of the encoder for a sensor when the config names none.
+
+    An encoder that claims the sensor's modality (its class attribute `modalities`) goes first; otherwise vectors take
+    "mlp" and images "conv".
+
+    Raises:
+        InputError: no encoder suits the sensor, or several claim its modality.
+    """
+    claims = [name for name in _ENCODERS.names() if spec.modality in _ENCODERS.get(name).modalities]
+    remedy = f"set agent.encoders.{spec.name}.name to one of {', '.join(_ENCODERS.names())}"
+    if len(claims) > 1:
+        raise InputError(f"encoders {', '.join(claims)} all claim modality {spec.modality!r}; {remedy}")
+    if claims:
+        return claims[0]
+    by_rank = {1: "mlp", 3: "conv"}
+    if len(spec.shape) not in by_rank:
+        raise InputError(f"no default encoder for sensor {spec.name!r} of shape {spec.shape}; {remedy}")
+    return by_rank[len(spec.shape)]
+
+
+def resolve_encoder(spec: SensorSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole description of a sensor's encoder: its name and every option, defaults filled in.
+
+    Raises:
+        InputError: unknown encoder or option, with the nearest match.
+    """
+    name = given.get("name") or default_encoder(spec)
+    options = {key: value for key, value in given.items() if key != "name"}
+    return {"name": name, **_complete(_ENCODERS.get(name), f"encoder {name!r}", options)}
+
+
+def build_encoder(spec: SensorSpec, width: int, description: Mapping[str, Any]) -> Encoder:
+    """The encoder that `resolve_encoder` described.
+
+    Raises:
+        InputError: unknown encoder or option, a value it does not take, or a class that is no Encoder.
+    """
+    name = description["name"]
+    cls = _ENCODERS.get(name)
+    options = _complete(cls, f"encoder {name!r}", {k: v for k, v in description.items() if k != "name"})
+    module = cls(spec, width, **options)
+    if not isinstance(module, Encoder):
+        raise InputError(f"encoder {name!r} ({cls.__module__}) must subclass trunkline.agents.encoders.base.Encoder")
+    return module
+
+
+def build_head(kind: str, width: int, action: ActionSpec | None, options: Mapping[str, Any]) -> Head:
+    """A head by name.
+
+    Raises:
+        InputError: unknown head or option, a value it does not take, or a class that is no Head.
+    """
+    cls = _HEADS.get(kind)
+    module = cls(width, action, **_complete(cls, f"head {kind!r}", options))
+    if not isinstance(module, Head):
+        raise InputError(f"head {kind!r} ({cls.__module__}) must subclass trunkline.agents.heads.base.Head")
+    module.kind = kind
+    return module
+
+
+def _complete(cls: type, what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` with the defaults of the class's signature; its options follow two leading arguments."""
+    parameters = list(inspect.signature(cls).parameters.values())[2:]
+    known = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+    if len(known) == len(parameters):  # a class that takes **options checks them itself
+        for name in given:
+            if name not in known:
+                raise unknown(f"option of {what}", name, known)
+    options = {**known, **given}
+    for name, value in options.items():
+        if value is inspect.Parameter.empty:
+            raise InputError(f"{what} needs the option {name!r}")
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}

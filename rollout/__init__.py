@@ -1,0 +1,1 @@
+"""Acting at scale: episodes, Ray actors, collection, finetuning, evaluation."""

@@ -1,0 +1,1 @@
+"""The whole experiment: manifests, collection, pretraining, imitation, finetuning, evaluation, report."""

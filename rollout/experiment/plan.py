@@ -1,0 +1,57 @@
+"""The manifests of an experiment: which episodes are pretrained on, demonstrated, evaluated."""
+
+from pathlib import Path
+
+from trunkline.envs.manifest import Manifest, disjoint
+from trunkline.envs.registry import sample_tasks
+from trunkline.envs.spec import TaskSpec
+from trunkline.errors import InputError
+from trunkline.rollout.experiment.config import ExperimentConfig
+
+# Draws that must not coincide get seeds of their own.
+PRETRAIN_SEED, DEMONSTRATION_SEED, SEEN_SEED, TEST_SEED = 1_000, 2_000, 3_000, 4_000
+
+
+def plan_manifests(config: ExperimentConfig) -> dict[str, Manifest]:
+    """Manifests "pretrain", "demonstrations" and "test" of an experiment.
+
+    The test manifest's contexts of the axes "goal", "object" and "task" share none with training; those of the axis "seen" come
+    from the training split, and measure how much is lost on the way to the others.
+
+    Raises:
+        InputError: an unknown task, or an axis that a task's family does not have.
+    """
+    train = {
+        "pretrain": _draw(config, config.pretraining.episodes, PRETRAIN_SEED),
+        "demonstrations": _draw(config, config.demonstrations.episodes, DEMONSTRATION_SEED),
+    }
+    cells = [(task, axis) for task in config.tasks for axis in config.evaluation.axes]
+    cells += [(task, "task") for task in config.held_out]
+    test: list[TaskSpec] = []
+    for task, axis in cells:
+        seed, split = (SEEN_SEED, "train") if axis == "seen" else (TEST_SEED, f"test/{axis}")
+        test += sample_tasks(task, config.evaluation.episodes, config.data_seed + seed, split)
+    unseen = [spec for spec in test if spec.axis != "seen"]
+    for name, specs in train.items():
+        if not disjoint(specs, unseen):
+            raise InputError(f"the test manifest shares contexts with {name}; the world's splits are not disjoint")
+    return {**{name: Manifest(tuple(specs)) for name, specs in train.items()}, "test": Manifest(tuple(test))}
+
+
+def write_manifests(config: ExperimentConfig, folder: Path) -> dict[str, Manifest]:
+    """Plan the manifests, or load the ones that are there.
+
+    Raises:
+        InputError: the folder holds manifests of another plan, or damaged ones.
+    """
+    planned = plan_manifests(config)
+    for name, manifest in planned.items():
+        path = folder / f"{name}.json"
+        if path.exists() and Manifest.load(path).sha256 != manifest.sha256:
+            raise InputError(f"{path} is of another plan; choose another folder=…, or delete it")
+        manifest.save(path)
+    return planned
+
+
+def _draw(config: ExperimentConfig, episodes: int, seed: int) -> list[TaskSpec]:
+    return [spec for task in config.tasks for spec in sample_tasks(task, episodes, config.data_seed + seed, "train")]

@@ -1,0 +1,95 @@
+"""Stages of a run that are done once: each leaves a record, and a run that is started again skips what is done."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trunkline.errors import InputError
+from trunkline.files import write_text
+from trunkline.schema import to_plain
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A finished stage: its wall-clock seconds, over all attempts, and the environment or training frames it used."""
+
+    seconds: float
+    frames: int
+
+
+class Stages:
+    """The record of a run's stages, in `stages.json`.
+
+    Args:
+        folder: the run's folder.
+        command: how the run was started, for the report.
+    """
+
+    def __init__(self, folder: Path, command: str) -> None:
+        self._path = folder / "stages.json"
+        self._command = command
+        self._records: dict[str, dict[str, Any]] = {}
+        if self._path.exists():
+            try:
+                self._records = json.loads(self._path.read_text())
+            except json.JSONDecodeError as error:
+                raise InputError(f"{self._path} is not JSON ({error}); delete it to run every stage again") from None
+
+    def run(self, name: str, work: Callable[[], int], say: Callable[[str], None]) -> None:
+        """Do a stage unless it is done; `work` returns the frames it used."""
+        record = self._records.get(name, {})
+        if record.get("done"):
+            say(f"{name}: done before, {record['seconds']:.0f} s")
+            return
+        start = time.perf_counter()
+        frames, done = 0, False
+        try:
+            frames = work()
+            done = True
+        finally:
+            seconds = record.get("seconds", 0.0) + time.perf_counter() - start
+            self._records[name] = {"done": done, "seconds": round(seconds, 2), "frames": frames, "command": self._command}
+            write_text(self._path, json.dumps(self._records, indent=1))
+        say(f"{name}: {seconds:.0f} s")
+
+
+def claim_folder(folder: Path, config: Any) -> None:
+    """Write the run's config.yaml, or check that the folder is this run's.
+
+    Raises:
+        InputError: the folder belongs to a run with another configuration (names the first key that differs), or is not a run.
+    """
+    import yaml
+
+    path = folder / "config.yaml"
+    plain = to_plain(config)
+    if path.exists():
+        try:
+            theirs = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}; choose another folder=…") from None
+        key = _first_difference(plain, theirs)
+        if key is not None:
+            raise InputError(f"{folder} is another run: {key} differs; choose another folder=…, or delete it to start over")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and not a run; choose another folder=…")
+    write_text(path, yaml.safe_dump(plain, sort_keys=False))
+
+
+# Where a run is computed may change when it is resumed; what it computes may not.
+_ELSEWHERE = {"num_cpus", "address", "folder"}
+
+
+def _first_difference(mine: Any, theirs: Any, where: str = "") -> str | None:
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for key in [*mine, *(k for k in theirs if k not in mine)]:
+            if where or key not in _ELSEWHERE:
+                found = _first_difference(mine.get(key), theirs.get(key), f"{where}.{key}" if where else key)
+                if found is not None:
+                    return found
+        return None
+    return None if mine == theirs else f"{where}={mine!r} (there {theirs!r})"

@@ -1,0 +1,188 @@
+"""The one place that starts Ray: loopback only, private, quiet and small.
+
+Whoever reaches one of Ray's ports can run code. A session of ours therefore listens on the loopback address only, which
+is verified after the start; it has a token of its own, kept with its sockets and logs in a private folder (mode 0700)
+that goes when the session ends; no statistics are sent.
+
+A cluster that somebody else started is joined with `address`; who may talk to it is then set there. Across machines
+start it with `RAY_AUTH_MODE=token` and give this process the same token (`RAY_AUTH_TOKEN` or `RAY_AUTH_TOKEN_PATH`).
+"""
+
+import ipaddress
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trunkline.errors import InputError
+
+LOOPBACK = "127.0.0.1"
+MEGABYTE = 1 << 20
+# Ray adds about 70 characters to its folder; a Unix socket's path may have 107.
+_MAX_FOLDER = 36
+
+
+@contextmanager
+def ray_session(
+    num_cpus: int | None = None, address: str | None = None, object_store_mb: int = 256, num_gpus: int | None = None
+) -> Iterator[None]:
+    """Run the body with Ray up. Inside another session (or after `ray.init`) that one is used and left running.
+
+    Args:
+        num_cpus: CPUs that actors may share; None for the machine's.
+        address: of a running cluster to join, e.g. "auto" or "10.0.0.1:6379"; None starts a private one.
+        object_store_mb: memory for episodes on their way to the writer; what does not fit goes to disk.
+        num_gpus: GPUs that actors may share; None for the machine's.
+
+    Raises:
+        InputError: no cluster at `address`, or sizes that make no sense.
+        RuntimeError: Ray listens on an address other than loopback.
+    """
+    if num_cpus is not None and num_cpus < 1:
+        raise InputError(f"num_cpus={num_cpus}; a Ray session needs at least 1")
+    if object_store_mb < 80:
+        raise InputError(f"object_store_mb={object_store_mb}; Ray needs at least 80")
+    environment = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": _python_path()}
+    if address is None:
+        # Ray's own switch for "this machine only", by default on under macOS and Windows. Its processes read the
+        # variable, this one has read it already if Ray was imported before.
+        environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    with _environment(environment):
+        import ray
+
+        if ray.is_initialized():
+            yield
+        elif address is not None:
+            with _joined(address):
+                yield
+        else:
+            with _private_session(num_cpus, num_gpus, object_store_mb):
+                yield
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
+    import ray
+
+    variables = {name: os.environ[name] for name in ("PYTHONPATH", "RAY_USAGE_STATS_ENABLED")}
+    try:
+        ray.init(address=address, logging_level="ERROR", log_to_driver=False, runtime_env={"env_vars": variables})
+    except (ConnectionError, ValueError) as error:
+        raise InputError(f"no Ray cluster at {address!r}: {error}; start one with `ray start --head`") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb: int) -> Iterator[None]:
+    import ray
+    from ray._private import ray_constants
+    from ray._raylet import AuthenticationTokenLoader
+
+    folder = _private_folder()
+    listens_everywhere, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    # Ray turns token authentication on by itself unless the user's RAY_AUTH_MODE says otherwise.
+    try:
+        with _environment({"RAY_AUTH_TOKEN": None, "RAY_AUTH_TOKEN_PATH": str(token)}, "RAY_AUTH_MODE"):
+            AuthenticationTokenLoader.instance().reset_cache()
+            try:
+                ray.init(
+                    num_cpus=num_cpus,
+                    num_gpus=num_gpus,
+                    object_store_memory=object_store_mb * MEGABYTE,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                    _node_ip_address=LOOPBACK,
+                    _temp_dir=str(folder / "r"),  # Ray opens this one to everybody; its parent stays closed
+                )
+                _verify_loopback()
+                yield
+            finally:
+                ray.shutdown()  # ends the processes this session started, by their ids
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = listens_everywhere
+        AuthenticationTokenLoader.instance().reset_cache()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def listening_addresses() -> dict[str, list[str]]:
+    """Addresses that this process and its descendants listen on (TCP and UDP), each with the processes that do."""
+    import ray  # noqa: F401 (its distribution brings psutil along and makes it importable)
+    import psutil
+
+    this = psutil.Process()
+    addresses: dict[str, list[str]] = {}
+    for process in (this, *this.children(recursive=True)):
+        try:
+            name, sockets = process.name(), process.net_connections(kind="inet")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # ended meanwhile, or the system does not let us look
+        for socket in sockets:
+            if socket.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and socket.laddr and not socket.raddr:
+                addresses.setdefault(socket.laddr.ip, []).append(name)
+    return addresses
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is this machine's loopback, also one written as an IPv4-mapped IPv6 address."""
+    ip = ipaddress.ip_address(address)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
+
+
+def _verify_loopback() -> None:
+    open_to_others = {
+        address: names
+        for address, names in listening_addresses().items()
+        if not is_loopback(address) and any(_is_ray(name) for name in names)
+    }
+    if open_to_others:
+        raise RuntimeError(f"Ray listens beyond loopback: {open_to_others}; this Ray release is not supported")
+
+
+def _is_ray(process: str) -> bool:
+    return process.startswith("ray::") or process in ("gcs_server", "raylet")
+
+
+def _python_path() -> str:
+    """PYTHONPATH under which actors find the trunkline that this process runs."""
+    package = sys.modules[__name__.partition(".")[0]]
+    folders = [str(Path(next(iter(package.__path__))).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return os.pathsep.join(dict.fromkeys(folder for folder in folders if folder))
+
+
+def _private_folder() -> Path:
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if len(parent) + len("/trunkline-") + 8 <= _MAX_FOLDER and os.access(parent, os.W_OK):
+            return Path(tempfile.mkdtemp(prefix="trunkline-", dir=parent))  # mkdtemp's mode is 0700
+    raise InputError(f"temporary folder {tempfile.gettempdir()} has too long a path for sockets; set TMPDIR to a shorter one")
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str | None], *also_restored: str) -> Iterator[None]:
+    """Set (None: unset) environment variables for the body, and restore them and others afterwards."""
+    before: dict[str, Any] = {name: os.environ.get(name) for name in (*changes, *also_restored)}
+
+    def apply(values: Mapping[str, str | None]) -> None:
+        for name, value in values.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    apply(changes)
+    try:
+        yield
+    finally:
+        apply(before)

@@ -1,0 +1,68 @@
+"""What a run folder holds, read once: the input of every section."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trunkline.errors import InputError
+from trunkline.rollout.report.metrics import Log, load_logs
+from trunkline.rollout.report.results import Results, load_results
+from trunkline.rollout.report.videos import Video, find_videos
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Attributes:
+        folder: where it is.
+        results: the evaluated episodes.
+        logs: metrics of its training runs.
+        videos: recorded episodes.
+        stages: `stages.json`, {stage: {"seconds", "frames", "command", …}}; None if there is none.
+        config: the text of `config.yaml`; None if there is none.
+    """
+
+    folder: Path
+    results: Results
+    logs: list[Log] = field(default_factory=list)
+    videos: list[Video] = field(default_factory=list)
+    stages: dict[str, dict[str, Any]] | None = None
+    config: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.resolve().name
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run folder; all but the results may be missing.
+
+    Raises:
+        InputError: no such folder, no readable results, or a damaged stages.json.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no run folder at {folder}; name one that `trunkline run` or `trunkline evaluate` wrote")
+    config = folder / "config.yaml"
+    return Run(
+        folder=folder,
+        results=load_results(folder / "results.parquet"),
+        logs=load_logs(folder),
+        videos=find_videos(folder / "videos"),
+        stages=_load_stages(folder / "stages.json"),
+        config=config.read_text() if config.is_file() else None,
+    )
+
+
+def _load_stages(path: Path) -> dict[str, dict[str, Any]] | None:
+    if not path.is_file():
+        return None
+    try:
+        stages = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not JSON: {error}; remove it, or run the last stage again") from None
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
+        raise InputError(f"{path} is not of the form {{stage: {{…}}}}; remove it, or run the last stage again")
+    return stages

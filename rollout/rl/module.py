@@ -1,0 +1,121 @@
+"""The agent as RLlib's RLModule: the policy, its critic, and the policy it must stay near.
+
+Legend: B rows of one body, R rows of all bodies, A action dimensions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from ray.rllib.core.rl_module.torch import TorchRLModule
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+
+from trunkline.agents.agent import Agent
+from trunkline.agents.config import AgentConfig
+from trunkline.envs.spec import ActionSpec, SensorSpec
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """How to build the module in every process.
+
+    Attributes:
+        sensors, actions, agent: of the agent.
+        seed: of weights that nobody loads.
+        separate_critic: the value is an agent of its own, so that its gradients leave the policy's features alone;
+            False for the policy's own value head.
+        reference: whether there is a policy to stay near.
+    """
+
+    sensors: Mapping[str, SensorSpec]
+    actions: Mapping[str, ActionSpec]
+    agent: AgentConfig
+    seed: int
+    separate_critic: bool = True
+    reference: bool = False
+
+    def build(self, seed_offset: int = 0) -> Agent:
+        """One agent with fresh weights."""
+        return Agent(self.sensors, self.actions, self.agent, self.seed + seed_offset)
+
+
+class AgentModule(TorchRLModule):
+    """Built by RLlib from `model_config["blueprint"]`; runners get only the policy (`inference_only`).
+
+    All networks stay in evaluation mode: PPO's ratio π/π_old is only 1 at the start of an update if the policy that
+    learns is the very one that acted, without dropout.
+    """
+
+    def setup(self) -> None:
+        """Build the agents."""
+        blueprint: Blueprint = self.model_config["blueprint"]
+        self.policy = blueprint.build()
+        self.critic: Agent | None = None
+        self.reference: Agent | None = None
+        if not self.inference_only:
+            if blueprint.separate_critic:
+                self.critic = blueprint.build(seed_offset=1)
+            if blueprint.reference:
+                self.reference = blueprint.build()
+                self.reference.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "AgentModule":
+        """Stay in evaluation mode, whatever RLlib asks; see the class."""
+        super().train(False)
+        return self
+
+    def set_policy(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Load the policy's weights by name."""
+        self.policy.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+
+    def policy_weights(self) -> dict[str, np.ndarray]:
+        """The policy's weights by name, as `set_policy` takes them."""
+        return {name: value.detach().cpu().numpy().copy() for name, value in self.policy.state_dict().items()}
+
+    def explore(self, observations: Mapping[str, Tensor], action: str) -> tuple[Tensor, Tensor]:
+        """Draw actions (B, A) for one body and their log-probabilities (B,)."""
+        distribution = self.policy.policy(self.policy.encode(observations), action)
+        drawn = distribution.sample()
+        return drawn, distribution.log_prob(drawn)
+
+    def values(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """V(s), (B,)."""
+        critic = self.critic or self.policy
+        values: Tensor = critic.value(critic.encode(observations))
+        return values
+
+    def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Tensor]:
+        """Judge a minibatch.
+
+        Args:
+            batch: "rows": a list with one entry a group, each {"action": its body, "observations", "actions"};
+                "freeze_policy": True to learn the value alone.
+
+        Returns:
+            `log_probs`, `entropy`, `values` and, with a reference, `kl` = KL(π ‖ π_ref), each (R,).
+        """
+        frozen = bool(batch["freeze_policy"])
+        outputs: dict[str, list[Tensor]] = {"log_probs": [], "entropy": [], "values": [], "kl": []}
+        for rows in batch["rows"]:
+            observations = rows["observations"]
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+                features = self.policy.encode(observations)
+                distribution = self.policy.policy(features, rows["action"])
+                outputs["log_probs"].append(distribution.log_prob(rows["actions"]))
+                outputs["entropy"].append(distribution.entropy())
+                if self.reference is not None:
+                    outputs["kl"].append(kl_divergence(distribution, self._reference(observations, rows["action"])))
+            if self.critic is None:
+                outputs["values"].append(self.policy.value(features))
+            else:
+                outputs["values"].append(self.critic.value(self.critic.encode(observations)))
+        return {name: torch.cat(parts) for name, parts in outputs.items() if parts}
+
+    def _reference(self, observations: Mapping[str, Tensor], action: str) -> Distribution:
+        assert self.reference is not None
+        with torch.no_grad():
+            return self.reference.policy(self.reference.encode(observations), action)
