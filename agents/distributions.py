@@ -1,6 +1,7 @@
 """Distributions over actions that torch does not have, and drawing from a generator of one's own."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,8 @@ class MultiCategorical(Distribution):
 
     def __init__(self, logits: Tensor, choices: Sequence[int]) -> None:
         self.choices = tuple(choices)
-        self.factors = [Categorical(logits=part, validate_args=False) for part in logits.split(self.choices, dim=-1)]
+        parts = torch.split(logits, list(self.choices), dim=-1)
+        self.factors: list[Any] = [Categorical(logits=part, validate_args=False) for part in parts]
         super().__init__(logits.shape[:-1], torch.Size([len(self.choices)]), validate_args=False)
 
     @property
@@ -49,13 +51,13 @@ class MultiCategorical(Distribution):
         return torch.stack([factor.entropy() for factor in self.factors]).sum(0)
 
 
-@register_kl(MultiCategorical, MultiCategorical)
+@register_kl(MultiCategorical, MultiCategorical)  # type: ignore[no-untyped-call]
 def _kl_multi_categorical(p: MultiCategorical, q: MultiCategorical) -> Tensor:
     assert p.choices == q.choices
     return torch.stack([kl_divergence(a, b) for a, b in zip(p.factors, q.factors, strict=True)]).sum(0)
 
 
-def diagonal_normal(mean: Tensor, std: Tensor) -> Independent:
+def diagonal_normal(mean: Tensor, std: Tensor) -> Distribution:
     """A normal distribution with independent elements along the last axis; mean and std (B, A)."""
     # Validation would synchronise with the device and costs more than the density itself.
     return Independent(Normal(mean, std, validate_args=False), 1, validate_args=False)

@@ -1,6 +1,7 @@
 """Layers that several parts share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -46,15 +47,12 @@ def mlp(
     return nn.Sequential(*layers, linear(inputs, outputs, final_gain))
 
 
-class seeded:  # noqa: N801  (read as a statement: `with seeded(7):`)
-    """Context in which torch's CPU generator starts at a seed, and after which it goes on as if nothing happened."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def __enter__(self) -> None:
-        self._state = torch.default_generator.get_state()
-        torch.default_generator.manual_seed(self._seed)
-
-    def __exit__(self, *_: object) -> None:
-        torch.default_generator.set_state(self._state)
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Start torch's CPU generator at a seed; afterwards it goes on as if nothing had happened."""
+    state = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(state)

@@ -15,8 +15,8 @@ class Normaliser(nn.Module):
     """(readings − mean) / std, clipped to ±10, as float32.
 
     The statistics are the SensorSpec's, in the raw readings' units, one per element or one per last axis (channel).
-    Without any, unsigned integers (images) are scaled from their range to [−1, 1] and floats pass as they are. A reading
-    that never changed in the data (std below 1e-6) tells no scale, so its std is taken as 1.
+    Without any, unsigned integers (images) are scaled from their range to [−1, 1] and floats pass as they are. A
+    reading that never changed in the data (std below 1e-6) tells no scale, so its std is taken as 1.
 
     Raises:
         InputError: statistics whose length fits neither the elements nor the channels.
@@ -50,7 +50,7 @@ def _statistics(spec: SensorSpec) -> tuple[np.ndarray, np.ndarray]:
         return np.full(1, half, np.float32), np.full(1, half or 1.0, np.float32)
     mean, std = np.asarray(spec.mean, np.float32), np.asarray(spec.std, np.float32)
     if mean.shape != std.shape or not np.isfinite(mean).all() or not np.isfinite(std).all() or (std < 0).any():
-        raise InputError(f"sensor {spec.name!r}: mean {spec.mean} and std {spec.std} must be finite, equally many, std ≥ 0")
+        raise InputError(f"sensor {spec.name!r}: mean {spec.mean} and std {spec.std} must be finite and equally many")
     if mean.size == np.prod(spec.shape):
         mean, std = mean.reshape(spec.shape), std.reshape(spec.shape)
     elif mean.size not in (1, *spec.shape[-1:]):

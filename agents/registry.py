@@ -1,6 +1,7 @@
 """Encoders and heads by name, and the options that each takes."""
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from trunkline.registry import Registry
 
 E = TypeVar("E", bound=type[Encoder])
 H = TypeVar("H", bound=type[Head])
+
+_log = logging.getLogger(__name__)
 
 _ENCODERS = Registry("encoder", "trunkline.encoders", "trunkline.agents.encoders")
 _HEADS = Registry("head", "trunkline.heads", "trunkline.agents.heads")
@@ -47,6 +50,16 @@ def broken() -> dict[str, str]:
     return {**_ENCODERS.broken(), **_HEADS.broken()}
 
 
+def find_encoder(name: str) -> type[Encoder]:
+    """The encoder class of that name.
+
+    Raises:
+        InputError: no such encoder.
+    """
+    cls: type[Encoder] = _ENCODERS.get(name)
+    return cls
+
+
 def find_head(kind: str) -> type[Head]:
     """The head class of that name.
 
@@ -66,6 +79,8 @@ def default_encoder(spec: SensorSpec) -> str:
     Raises:
         InputError: no encoder suits the sensor, or several claim its modality.
     """
+    for plugin, error in _ENCODERS.broken().items():
+        _log.warning("encoder plug-in %r failed to import and is no candidate: %s", plugin, error)
     claims = [name for name in _ENCODERS.names() if spec.modality in _ENCODERS.get(name).modalities]
     remedy = f"set agent.encoders.{spec.name}.name to one of {', '.join(_ENCODERS.names())}"
     if len(claims) > 1:
@@ -98,7 +113,7 @@ def build_encoder(spec: SensorSpec, width: int, description: Mapping[str, Any]) 
     name = description["name"]
     cls = _ENCODERS.get(name)
     options = _complete(cls, f"encoder {name!r}", {k: v for k, v in description.items() if k != "name"})
-    module = cls(spec, width, **options)
+    module = _construct(cls, f"encoder {name!r}", spec, width, options)
     if not isinstance(module, Encoder):
         raise InputError(f"encoder {name!r} ({cls.__module__}) must subclass trunkline.agents.encoders.base.Encoder")
     return module
@@ -111,11 +126,19 @@ def build_head(kind: str, width: int, action: ActionSpec | None, options: Mappin
         InputError: unknown head or option, a value it does not take, or a class that is no Head.
     """
     cls = _HEADS.get(kind)
-    module = cls(width, action, **_complete(cls, f"head {kind!r}", options))
+    what = f"head {kind!r}"
+    module = _construct(cls, what, width, action, _complete(cls, what, options))
     if not isinstance(module, Head):
         raise InputError(f"head {kind!r} ({cls.__module__}) must subclass trunkline.agents.heads.base.Head")
     module.kind = kind
     return module
+
+
+def _construct(cls: type, what: str, first: Any, second: Any, options: Mapping[str, Any]) -> Any:
+    try:
+        return cls(first, second, **options)
+    except TypeError as error:  # an option's value is of another type
+        raise InputError(f"{what} with {options}: {error}") from error
 
 
 def _complete(cls: type, what: str, given: Mapping[str, Any]) -> dict[str, Any]:

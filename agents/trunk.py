@@ -50,9 +50,10 @@ class Block(nn.Module):
         if first_only:
             tokens, normed = tokens[:, :1], normed[:, :1]
         query = self.query(normed).view(batch, normed.shape[1], self.heads, -1).transpose(1, 2)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attend)
+        mixed: Tensor = F.scaled_dot_product_attention(query, key, value, attn_mask=attend)
         tokens = tokens + self.dropout(self.project(mixed.transpose(1, 2).flatten(2)))
-        return tokens + self.dropout(self.mlp(self.norm_mlp(tokens)))
+        mixed = self.dropout(self.mlp(self.norm_mlp(tokens)))
+        return tokens + mixed
 
 
 class Trunk(nn.Module):

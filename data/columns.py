@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trunkline.data.lerobot import Feature
+from trunkline.data.lerobot import RESTORE, Feature
 from trunkline.errors import InputError
 
 
@@ -67,11 +67,9 @@ def to_numpy(feature: Feature, column: Any, path: object) -> np.ndarray:
         column = column.flatten()
         complete = complete and column.null_count == 0
     if not complete or len(column) != rows * int(np.prod(feature.shape)):
-        raise InputError(f"{path}: column {feature.key!r} has rows that are not of shape {list(feature.shape)}")
-    if pa.types.is_boolean(column.type) or not pa.types.is_primitive(column.type):
-        values = np.asarray(column.to_pylist())
-    else:
-        values = column.to_numpy(zero_copy_only=True)
-    if not np.can_cast(values.dtype, feature.numpy_dtype, casting="same_kind"):
-        raise InputError(f"{path}: column {feature.key!r} holds {column.type}, info.json says {feature.dtype}")
-    return values.reshape(rows, *feature.shape)
+        raise InputError(f"{path}: column {feature.key!r} has rows not of shape {list(feature.shape)}; {RESTORE}")
+    if pa.types.is_primitive(column.type):
+        values = column.to_numpy(zero_copy_only=not pa.types.is_boolean(column.type))
+        if np.can_cast(values.dtype, feature.numpy_dtype, casting="same_kind"):
+            return np.asarray(values).reshape(rows, *feature.shape)
+    raise InputError(f"{path}: column {feature.key!r} holds {column.type}, info.json says {feature.dtype}; {RESTORE}")

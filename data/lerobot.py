@@ -10,7 +10,7 @@ under the key `trunkline` of info.json and into columns `trunkline/…` of the e
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.par
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
+RESTORE = "restore it from its source, or make the data set again"
 REQUIRED_KEYS = ("codebase_version", "fps", "features")
 INDEX_FEATURES = {
     "timestamp": "float32",
@@ -129,7 +130,9 @@ def _is_picture(spec: SensorSpec) -> bool:
     if spec.modality != "rgb" or spec.dtype != "uint8" or len(spec.shape) != 3 or spec.shape[2] != 3:
         return False
     if spec.shape[0] % 2 or spec.shape[1] % 2:
-        raise InputError(f"sensor {spec.name!r} is {spec.shape[1]}×{spec.shape[0]}, video needs even sides; use parquet")
+        raise InputError(
+            f"sensor {spec.name!r} is {spec.shape[1]}×{spec.shape[0]}, video needs even sides; use parquet"
+        )
     return True
 
 
@@ -178,7 +181,7 @@ def load_info(root: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not an info.json: it holds no JSON object; restore it from its source")
     for key in REQUIRED_KEYS:
         if key not in info:
-            raise InputError(f"{path} lacks the required key {key!r}; restore it from its source")
+            raise InputError(f"{path} lacks the required key {key!r}; {RESTORE}")
     version, fps, features = (info[key] for key in REQUIRED_KEYS)
     if version != VERSION:
         raise InputError(
@@ -220,9 +223,6 @@ def shard_path(root: Path, template: str, chunk_index: int, file_index: int, vid
     try:
         return root / template.format(chunk_index=chunk_index, file_index=file_index, video_key=video_key)
     except (KeyError, IndexError, ValueError):
-        raise InputError(f"{root / INFO}: cannot fill in the path {template!r}; expected one like {DATA_PATH}") from None
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names for a message."""
-    return ", ".join(names) if names else "none"
+        raise InputError(
+            f"{root / INFO}: cannot fill in the path {template!r}; expected one like {DATA_PATH}"
+        ) from None

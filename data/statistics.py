@@ -17,6 +17,7 @@ import numpy as np
 from trunkline.data.lerobot import Feature
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+KEYS = ("min", "max", "mean", "std", "count", *QUANTILES)
 _LEVELS = np.array(list(QUANTILES.values()))
 _CHUNK = 64  # frames of an image that are converted to float64 at a time
 _SAMPLED = 16  # frames from which quantiles of floating-point images are taken
@@ -162,3 +163,25 @@ def _layout(feature: Feature) -> tuple[tuple[int, ...], float]:
     if len(shape) >= 3:
         return (*(1,) * (len(shape) - 1), shape[-1]), 1.0
     return shape, 1.0
+
+
+def plausible(statistics: Statistics) -> bool:
+    """Whether the deviation can be that of these quantiles: a tenth of the frames lies beyond each of q10 and q90.
+
+    Some releases of LeRobot wrote deviations of pictures that are hundreds of times too small.
+    """
+    names = list(QUANTILES)
+    spread = statistics.quantiles[names.index("q90")] - statistics.quantiles[names.index("q10")]
+    # std² ≥ 0.1 ((q90 − mean)² + (q10 − mean)²) ≥ 0.05 spread²; unknown quantiles are NaN and compare false.
+    return not bool((statistics.std < 0.2 * spread).any())
+
+
+def from_row(columns: Mapping[str, Feature], row: Mapping[str, Any]) -> dict[str, Statistics]:
+    """The statistics of one episode, from its row of the episodes table."""
+    parts = {}
+    for key, feature in columns.items():
+        entry = {name: row.get(f"stats/{key}/{name}") for name in KEYS}
+        part = from_json(feature, {name: value for name, value in entry.items() if value is not None})
+        if part is not None:
+            parts[key] = part
+    return parts

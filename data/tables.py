@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trunkline.data.lerobot import TASKS
+from trunkline.data.lerobot import RESTORE, TASKS
 from trunkline.errors import InputError
 from trunkline.files import replacing
 
@@ -20,10 +20,12 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; restore it, or make the data set again") from None
+        raise InputError(f"{path} is missing; {RESTORE}") from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is not a whole parquet file ({reason}); restore it, or make the data set again") from None
+        raise InputError(
+            f"{path} is not a whole parquet file ({reason}); restore it, or make the data set again"
+        ) from None
 
 
 def read_table(path: Path) -> pa.Table:

@@ -73,7 +73,7 @@ def read_clip(path: Path, start: float, fps: float, out: np.ndarray) -> None:
         raise InputError(f"cannot read the video {path} ({error}); restore it from its source") from None
     if missing:
         when = start + int(np.flatnonzero(~filled)[0]) / fps
-        raise InputError(f"the video {path} has no frame at {when:.3f} s; it may be truncated, restore it from its source")
+        raise InputError(f"the video {path} has no frame at {when:.3f} s; restore it from its source")
 
 
 def decode_image(data: bytes | None, shape: tuple[int, ...], path: object) -> np.ndarray:
@@ -87,7 +87,7 @@ def decode_image(data: bytes | None, shape: tuple[int, ...], path: object) -> np
             for frame in container.decode(video=0):
                 return _pixels(frame, shape, path)
     except (av.FFmpegError, IndexError) as error:
-        raise InputError(f"{path} holds a picture that cannot be decoded ({error}); restore it from its source") from None
+        raise InputError(f"{path} holds a damaged picture ({error}); restore it from its source") from None
     raise InputError(f"{path} holds an empty picture; restore it from its source")
 
 

@@ -22,6 +22,11 @@ def families() -> list[str]:
     return _WORLDS.names()
 
 
+def tasks() -> list[str]:
+    """Every "family/task"; Gymnasium's thousands of ids are left out."""
+    return [f"{f}/{task}" for f in families() if f != "gym" for task in _WORLDS.get(f).task_names()]
+
+
 def broken() -> dict[str, str]:
     """World plug-ins that failed to import, with their error."""
     return _WORLDS.broken()

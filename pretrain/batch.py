@@ -40,7 +40,8 @@ class TensorBatch:
         """The weighted mean over rows: (B, …) -> (…)."""
         if self.weights is None:
             return values.mean(0)
-        return torch.tensordot(self.weights.to(values.dtype), values, dims=1)
+        mean: Tensor = torch.tensordot(self.weights.to(values.dtype), values, dims=1)
+        return mean
 
     @property
     def size(self) -> int:
@@ -84,8 +85,8 @@ class TensorBatch:
             self.weights,
         )
 
-    def first_non_finite(self) -> str | None:
-        """The first reading or action that is not finite, in words, or None."""
+    def first_non_finite(self) -> str:
+        """The first reading or action that is not finite, in words; "" if there is none."""
         named = {f"sensor {name!r}": value for name, value in self.observations.items()}
         named |= {f"next sensor {name!r}": value for name, value in (self.next_observations or {}).items()}
         named["action"] = self.actions
@@ -93,7 +94,7 @@ class TensorBatch:
             bad = ~torch.isfinite(value).reshape(len(value), -1).all(1)
             if bool(bad.any()):
                 return f"{name} of task {self._task_of(int(bad.nonzero()[0]))} holds values that are not finite"
-        return None
+        return ""
 
     def _task_of(self, row: int) -> str:
         for task, count in self.rows:

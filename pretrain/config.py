@@ -1,10 +1,10 @@
 """What a pretraining run is."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from trunkline import schema
 from trunkline.agents.config import AgentConfig
 from trunkline.errors import InputError, unknown
 from trunkline.pretrain.sampling import Mode
@@ -24,7 +24,8 @@ class PretrainConfig:
         objective: its name, e.g. "inverse_dynamics", "behaviour_cloning".
         objective_options: its options.
         sensors: sensors the stage reads; empty for all that the data has. Hidden goals: leave out "goal".
-        sensor_dropout: probability that a sensor is missing from a body's batch; at least one stays.
+        sensor_dropout: probability that a sensor is missing from a body's whole batch; at least one stays. (The agent's
+            own modality_dropout hides sensors row by row, in later stages too.)
         tasks: tasks it learns from; empty for all.
         sampling: "mixed": several tasks a step; "single": one.
         task_weights: "uniform", "sqrt", "proportional" (to frames), or a number per task.
@@ -37,7 +38,7 @@ class PretrainConfig:
         lr_floor: the factor of `lr` that the cosine ends at.
         weight_decay: of matrices.
         clip: largest norm of the gradient; 0 for no clipping.
-        freeze: parts that do not learn, e.g. "trunk", "encoders.camera".
+        freeze: parts that do not learn, e.g. "trunk", "encoders", "encoders/camera".
         lr_multipliers: factors of `lr` by part.
         seed: of weights, batches, dropout.
         agent: the architecture, if it starts from scratch.
@@ -115,9 +116,8 @@ class PretrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` reads back."""
-        value = asdict(self) | {"agent": self.agent.to_json()}
-        plain: dict[str, Any] = json.loads(json.dumps(value))
-        return plain
+        value: dict[str, Any] = schema.to_plain(self)
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "PretrainConfig":
@@ -126,14 +126,7 @@ class PretrainConfig:
         Raises:
             InputError: an unknown key (with the nearest match), a missing one, or a value it does not take.
         """
-        known = [f.name for f in fields(cls)]
-        for key in value:
-            if key not in known:
-                raise unknown("key of the pretraining configuration", key, known)
-        if "data" not in value:
-            raise InputError("the pretraining configuration has no `data`; name the folder of the data sets")
-        agent = value.get("agent", {})
-        return cls(**{**value, "agent": agent if isinstance(agent, AgentConfig) else AgentConfig.from_json(agent)})
+        return schema.build(cls, value)
 
     def difference(self, other: Mapping[str, Any]) -> str | None:
         """The first key in which another run's configuration differs, in words, or None if it is the same run."""

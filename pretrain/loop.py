@@ -1,34 +1,39 @@
 """The loop of a run, the same for one process and for each of many workers; no Ray."""
 
 import json
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_into, load_training, save_agent
 from trunkline.data.metrics import MetricsLog
 from trunkline.errors import InputError
 from trunkline.pretrain.batch import TensorBatch, merge
 from trunkline.pretrain.config import PretrainConfig
-from trunkline.pretrain.objectives.base import Objective, make_objective
+from trunkline.pretrain.corpus import open_corpus
+from trunkline.pretrain.objectives.base import make_objective
 from trunkline.pretrain.optimiser import Optimiser
 from trunkline.pretrain.prefetch import prefetched
 from trunkline.pretrain.run_folder import RunFolder
-from trunkline.pretrain.setup import Corpus, build_agent, make_sampler, open_corpus
-from trunkline.pretrain.step import Trainer, require_finite
+from trunkline.pretrain.setup import build_agent, make_sampler
+from trunkline.pretrain.step import Trainer, why_not_finite
+from trunkline.pretrain.validation import Validation
 from trunkline.pretrain.workers import Workers
 
 Progress = Callable[[int, Mapping[str, float]], None]
 
 
-def run(config: PretrainConfig, folder: str | Path, workers: Workers, progress: Progress | None = None) -> Path:
-    """Train from the latest checkpoint, or from the start, to the end.
+class Diverged(InputError):
+    """A loss or a gradient that is not finite; all workers raise it at the same step."""
+
+
+class Run:
+    """A run in this process: everything built, the latest checkpoint loaded.
 
     Between two checkpoints batches are read ahead in a thread; at a checkpoint nothing is in flight, so what is saved
     (weights, moments, step, each worker's position in the data) is all there is to a run.
@@ -37,46 +42,159 @@ def run(config: PretrainConfig, folder: str | Path, workers: Workers, progress: 
         config: of the run; `folder` has been claimed for it.
         folder: of the run.
         workers: this process among those that train together.
-        progress: called with the step and the metrics of each line that is logged, on the first worker.
-
-    Returns:
-        The last checkpoint.
 
     Raises:
         InputError: as in `train.pretrain`.
     """
-    place = RunFolder(folder)
-    corpus = open_corpus(config.data, config.sensors, config.tasks)
-    objective = make_objective(config.objective, config.objective_options)
-    agent = build_agent(config, corpus, objective)
-    sampler = make_sampler(corpus, config, objective.next_offset, workers.rank, workers.count)
-    validation = Validation(config, agent, objective, workers) if config.validation_data else None
-    device = workers.device(config.device)
-    agent.to(device)
-    trainer = make_trainer(config, agent, objective, device, workers)
-    latest = place.latest()
-    if latest is not None:
-        load_into(agent, latest[1])
-        state = load_training(latest[1])
-        trainer.load_state_dict(state)
-        sampler.load_state_dict(json.loads(state["samplers"][workers.rank]))
-    workers.barrier()
-    log = MetricsLog(place.path) if workers.rank == 0 else None
-    if log is not None:
-        log.rewind(trainer.step)
 
-    def produce() -> list[TensorBatch]:
-        return merge(sampler.next(), corpus.actions)
+    def __init__(self, config: PretrainConfig, folder: str | Path, workers: Workers) -> None:
+        self.config, self.workers = config, workers
+        self.folder = RunFolder(folder)
+        corpus = open_corpus(config.data, config.sensors, config.tasks)
+        objective = make_objective(config.objective, config.objective_options)
+        self.actions = corpus.actions
+        self.agent = build_agent(config, corpus, objective).to(workers.device)
+        self.sampler = make_sampler(corpus, config, objective.next_offset, workers.rank, workers.count)
+        optimiser = Optimiser(
+            self.agent,
+            lr=config.lr,
+            steps=config.steps,
+            warmup=config.warmup,
+            lr_floor=config.lr_floor,
+            weight_decay=config.weight_decay,
+            clip=config.clip,
+            freeze=config.freeze,
+            lr_multipliers=config.lr_multipliers,
+        )
+        latest = self.folder.latest()
+        if latest is not None:
+            load_into(self.agent, latest[1])
+        self.trainer = Trainer(
+            self.agent,
+            objective,
+            optimiser,
+            device=workers.device,
+            seed=config.seed,
+            rank=workers.rank,
+            distributed=workers.count > 1,
+            bf16=config.bf16 and workers.device.type == "cuda",
+            compile=config.compile,
+            sensor_dropout=config.sensor_dropout,
+        )
+        if latest is not None:
+            state = load_training(latest[1])
+            self.trainer.load_state_dict(state)
+            self.sampler.load_state_dict(json.loads(state["samplers"][workers.rank]))
+        self.validation = Validation(config, corpus, self.trainer) if config.validation_data else None
 
-    while trainer.step < config.steps:
-        until = min(config.steps, (trainer.step // config.checkpoint_every + 1) * config.checkpoint_every)
-        window = Window(workers)
-        for batches, waited in prefetched(produce, until - trainer.step):
+    def train(self, progress: Progress | None = None) -> Path:
+        """Train to the end.
+
+        Args:
+            progress: called with the step and the values of each line that is logged, on the first worker.
+
+        Returns:
+            The last checkpoint.
+
+        Raises:
+            InputError: a loss or a gradient is not finite; the checkpoints before it stay.
+        """
+        self.workers.barrier()  # nobody writes a checkpoint before everybody has read the last one
+        config, trainer = self.config, self.trainer
+        log = MetricsLog(self.folder.path) if self.workers.rank == 0 else None
+        with log or nullcontext():
+            if log is not None:
+                log.rewind(trainer.step)
+            while trainer.step < config.steps:
+                until = min(config.steps, (trainer.step // config.checkpoint_every + 1) * config.checkpoint_every)
+                self._train_until(until, log, progress)
+                self._save()
+        return self.folder.checkpoint(config.steps)
+
+    def close(self) -> None:
+        """Let go of buffers and threads."""
+        self.sampler.close()
+        if self.validation is not None:
+            self.validation.close()
+
+    def _train_until(self, until: int, log: MetricsLog | None, progress: Progress | None) -> None:
+        trainer = self.trainer
+        window = _Window(self.workers)
+        unchecked: tuple[int, dict[str, Tensor], list[TensorBatch]] | None = None
+        for batches, waited in prefetched(self._produce, until - trainer.step):
             scalars = trainer.update(batches)
-            window.add(scalars, batches, waited)
-            if device.type == "cpu" or trainer.step % config.log_every == 0 or trainer.step == until:
-                window.require_finite(trainer.step)
-            if trainer.step % config.log_every == 0 or trainer.step == config.steps:
-                values = window.means() | {"lr": trainer.optimiser.lr_at(trainer.step - 1)}
-        raise NotImplementedError
-    raise NotImplementedError
+            window.add(scalars["loss"], batches, waited)
+            # The step before is looked at once this one is under way, so that a GPU never waits to be looked at.
+            self._require_finite(unchecked)
+            unchecked = trainer.step, scalars, batches
+            if trainer.step % self.config.log_every == 0 or trainer.step == until:
+                self._require_finite(unchecked)
+                unchecked = None
+            if trainer.step % self.config.log_every == 0 or trainer.step == self.config.steps:
+                values = window.values(scalars) | {"lr": trainer.optimiser.lr_at(trainer.step - 1)}
+                window = _Window(self.workers)
+                if not math.isfinite(values["loss"]):  # of one worker alone, without a trace in the gradient
+                    raise Diverged(
+                        f"loss is {values['loss']} at step {trainer.step}; start again with a lower lr or clip"
+                    )
+                _report(trainer.step, values, log, progress)
+        if self.validation is not None and log is not None:
+            _report(trainer.step, self.validation.measure(), log, progress)
+
+    def _produce(self) -> list[TensorBatch]:
+        return merge(self.sampler.next(), self.actions)
+
+    def _require_finite(self, of_step: tuple[int, dict[str, Tensor], list[TensorBatch]] | None) -> None:
+        if of_step is None:
+            return
+        # The gradient's norm is the same on all workers, so all of them come to the same conclusion.
+        watched = ("loss", "grad_norm") if self.workers.count == 1 else ("grad_norm",)
+        if all(bool(torch.isfinite(of_step[1][name])) for name in watched):
+            return
+        step, scalars, batches = of_step
+        here = next((fault for fault in (batch.first_non_finite() for batch in batches) if fault), "")
+        fault = next((fault for fault in self.workers.gather_text(here) if fault), "")
+        raise Diverged(why_not_finite(step, scalars, batches, fault))
+
+    def _save(self) -> None:
+        positions = self.workers.gather_text(json.dumps(self.sampler.state_dict()))
+        if self.workers.rank == 0:
+            state = self.trainer.state_dict() | {"samplers": positions}
+            save_agent(self.agent, self.folder.checkpoint(self.trainer.step), training=state)
+            self.folder.prune(self.config.keep)
+        self.workers.barrier()
+
+
+class _Window:
+    """What happened since the last line of metrics."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._losses: list[Tensor] = []
+        self._rows = 0
+        self._waited = 0.0
+        self._began = time.perf_counter()
+
+    def add(self, loss: Tensor, batches: Sequence[TensorBatch], waited: float) -> None:
+        self._losses.append(loss)
+        self._rows += sum(batch.size for batch in batches)
+        self._waited += waited
+
+    def values(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
+        """The mean loss, the last step's other scalars, and rates."""
+        names = list(scalars)
+        mean = torch.stack(self._losses).mean()
+        last = torch.stack([mean if name == "loss" else scalars[name].float() for name in names])
+        numbers = self._workers.mean(last).tolist()
+        seconds = time.perf_counter() - self._began
+        return dict(zip(names, numbers, strict=True)) | {
+            "samples_per_s": self._rows * self._workers.count / seconds,
+            "data_wait": self._waited / seconds,
+        }
+
+
+def _report(step: int, values: Mapping[str, float], log: MetricsLog | None, progress: Progress | None) -> None:
+    if log is not None:
+        log.log(step, values)
+        if progress is not None:
+            progress(step, values)

@@ -1,11 +1,12 @@
 """AdamW with parts that are frozen or slowed, warm-up and cosine, and clipping."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from trunkline.agents.agent import Agent
 from trunkline.errors import InputError, unknown
 from trunkline.pretrain.schedule import warmup_cosine
 
@@ -15,11 +16,11 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 class Optimiser:
     """AdamW (Loshchilov and Hutter, 2019) over an agent's parameters.
 
-    Matrices and kernels decay; biases, normalisation gains and other vectors do not. A part is named by a prefix of its
-    parameters' names: "trunk", "encoders", "encoders.camera", "heads.policy_gripper".
+    Matrices and kernels decay; biases, normalisation gains and other vectors do not. Parts have the names that the
+    agent gives them: "trunk", "encoders" (all of them), "encoders/camera", "heads/policy_gripper".
 
     Args:
-        module: the agent; its frozen parts get `requires_grad=False`.
+        agent: what learns; its parts in `freeze` are frozen.
         lr: peak learning rate.
         steps: updates in the whole run, for the schedule.
         warmup: updates of linear warm-up.
@@ -28,7 +29,7 @@ class Optimiser:
         betas: decay rates of the two moments.
         clip: largest norm of the whole gradient; 0 for no clipping.
         freeze: parts that do not learn.
-        lr_multipliers: factors of `lr` by part; the longest matching part counts.
+        lr_multipliers: factors of `lr` by part; that of one part counts more than that of all of a kind.
 
     Raises:
         InputError: an unknown part (with the nearest match), or nothing left to learn.
@@ -36,7 +37,7 @@ class Optimiser:
 
     def __init__(
         self,
-        module: nn.Module,
+        agent: Agent,
         *,
         lr: float,
         steps: int,
@@ -49,23 +50,21 @@ class Optimiser:
         lr_multipliers: Mapping[str, float] | None = None,
     ) -> None:
         self.lr, self.steps, self.warmup, self.lr_floor, self.clip = lr, steps, warmup, lr_floor, clip
-        self.frozen = tuple(freeze)
-        multipliers = dict(lr_multipliers or {})
-        known = part_names(module)
-        for kind, parts in (("part to freeze", freeze), ("part in lr_multipliers", multipliers)):
-            for part in parts:
-                if part not in known:
-                    raise unknown(kind, part, known)
+        agent.freeze(freeze)
+        multipliers = {part: 1.0 for part in agent.parts}
+        # General names first, so that specific ones override them.
+        for name, factor in sorted((lr_multipliers or {}).items(), key=lambda item: "/" in item[0]):
+            if not 0 < factor < float("inf"):
+                raise InputError(f"lr_multipliers: {name}={factor} must be positive; to stop a part, freeze it")
+            multipliers.update(dict.fromkeys(agent.select([name]), factor))
         groups: dict[tuple[float, float], list[Tensor]] = {}
         self.parameters: dict[str, Tensor] = {}
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(_longest(name, freeze) is None)
-            if not parameter.requires_grad:
-                continue
-            part = _longest(name, multipliers)
-            multiplier = 1.0 if part is None else multipliers[part]
-            groups.setdefault((multiplier, weight_decay if parameter.ndim >= 2 else 0.0), []).append(parameter)
-            self.parameters[name] = parameter
+        for part, module in agent.parts.items():
+            for name, parameter in module.named_parameters(prefix=part):
+                if parameter.requires_grad:
+                    key = (multipliers[part], weight_decay if parameter.ndim >= 2 else 0.0)
+                    groups.setdefault(key, []).append(parameter)
+                    self.parameters[name] = parameter
         if not self.parameters:
             raise InputError(f"freeze={list(freeze)} leaves nothing to learn; freeze fewer parts")
         # Fused: one call over all tensors instead of a dozen a tensor, on a CPU too.
@@ -81,7 +80,8 @@ class Optimiser:
 
     def zero_grad(self) -> None:
         """Drop the gradients."""
-        self._adamw.zero_grad(set_to_none=True)
+        for parameter in self.parameters.values():
+            parameter.grad = None
 
     def update(self, step: int) -> Tensor:
         """Clip the gradients and apply update `step`; the norm they had before."""
@@ -96,11 +96,10 @@ class Optimiser:
         return norm
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
-        """The moments by parameter name: {"exp_avg": {"trunk.…": tensor}, …}; a parameter never updated has none."""
+        """The moments by parameter name: {"exp_avg": {"trunk.…": tensor, …}, …}; a parameter never updated has none."""
         state = self._adamw.state
         return {
-            moment: {name: state[p][moment] for name, p in self.parameters.items() if p in state}
-            for moment in _MOMENTS
+            moment: {name: state[p][moment] for name, p in self.parameters.items() if p in state} for moment in _MOMENTS
         }
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
@@ -122,14 +121,3 @@ class Optimiser:
                 dtype = torch.float32 if moment == "step" else parameter.dtype
                 copy = torch.empty_like(value, dtype=dtype, device=parameter.device).copy_(value)
                 self._adamw.state[parameter][moment] = copy
-
-
-def part_names(module: nn.Module) -> set[str]:
-    """What parts of an agent are called: every prefix, of up to two words, of its parameters' names."""
-    words = [name.split(".") for name, _ in module.named_parameters()]
-    return {".".join(w[:n]) for w in words for n in (1, 2) if len(w) > n} | {w[0] for w in words}
-
-
-def _longest(name: str, parts: Iterable[str]) -> str | None:
-    matching = [part for part in parts if name == part or name.startswith(part + ".")]
-    return max(matching, key=len, default=None)

@@ -1,6 +1,6 @@
 """A run's folder: whose it is, its checkpoints, and the latest of them.
 
-    <folder>/config.json, metrics.jsonl, TensorBoard events, checkpoints/step_<8 digits>/
+<folder>/config.json, metrics.jsonl, TensorBoard events, checkpoints/step_<8 digits>/
 """
 
 import json
@@ -25,26 +25,29 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def claim(self, config: PretrainConfig) -> None:
-        """Make the folder this run's, or see that it is.
+    def check(self, config: PretrainConfig) -> None:
+        """See that the folder is this run's, or free.
 
         Raises:
             InputError: it is another run's (names the first key that differs), or holds something else.
         """
         file = self.path / "config.json"
-        if file.exists():
-            try:
-                other = json.loads(file.read_text())
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"{file} is not a configuration: {error}; choose another output folder") from None
-            difference = config.difference(other if isinstance(other, dict) else {})
-            if difference is not None:
-                raise InputError(f"{self.path} is the folder of another run: {difference}; choose another one")
+        if not file.exists():
+            if (self.path / "checkpoints").exists() or (self.path / "metrics.jsonl").exists():
+                raise InputError(f"{self.path} holds a run without a config.json; choose another output folder")
             return
-        if (self.path / "checkpoints").exists() or (self.path / "metrics.jsonl").exists():
-            raise InputError(f"{self.path} holds a run without a config.json; choose another output folder")
+        try:
+            other = json.loads(file.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} is not a configuration: {error}; choose another output folder") from None
+        difference = config.difference(other if isinstance(other, dict) else {})
+        if difference is not None:
+            raise InputError(f"{self.path} is the folder of another run: {difference}; choose another one")
+
+    def claim(self, config: PretrainConfig) -> None:
+        """Make the folder this run's."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(config.to_json(), indent=1, sort_keys=True))
+        write_text(self.path / "config.json", json.dumps(config.to_json(), indent=1, sort_keys=True))
 
     def checkpoint(self, step: int) -> Path:
         """Where the checkpoint after `step` updates is."""

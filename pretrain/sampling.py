@@ -95,7 +95,7 @@ class MultiTaskSampler:
         self.mode = mode
         self.seed = seed
         every = task_weights([s.task for s in sources], [s.frames for s in sources], weights)
-        counted = np.flatnonzero(every > 0)
+        counted = np.flatnonzero(every > 0).tolist()
         self.sources = [sources[i] for i in counted]
         self.weights = every[counted]
         self._draws = 1 if mode == "single" else tasks_per_step
@@ -134,3 +134,8 @@ class MultiTaskSampler:
         self._step = int(state["step"])
         for source, stream in zip(self.sources, state["streams"], strict=True):
             source.stream.load_state_dict(stream)
+
+    def close(self) -> None:
+        """Let go of the streams' buffers and threads."""
+        for source in self.sources:
+            source.stream.close()

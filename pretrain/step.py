@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from trunkline.agents.agent import Agent
-from trunkline.errors import InputError
 from trunkline.pretrain.batch import TensorBatch
 from trunkline.pretrain.objectives.base import Objective
 from trunkline.pretrain.optimiser import Optimiser
@@ -24,7 +23,7 @@ class Losses(nn.Module):
         self.objective = objective
 
     def forward(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
-        """"loss", the weighted sum over bodies, and "<body>/<name>" for each scalar of the objective."""
+        """ "loss", the weighted sum over bodies, and "<body>/<name>" for each scalar of the objective."""
         scalars: dict[str, Tensor] = {}
         total: Tensor | float = 0.0
         for batch in batches:
@@ -80,7 +79,7 @@ class Trainer:
         if distributed:
             # Sensor dropout and drawn tasks leave some parameters without a gradient in some steps.
             self._losses = nn.parallel.DistributedDataParallel(
-                self._losses, find_unused_parameters=True, gradient_as_bucket_view=True
+                self._losses, find_unused_parameters=True, gradient_as_bucket_view=True, broadcast_buffers=False
             )
         if compile:
             self._losses.compile(dynamic=False)
@@ -95,7 +94,8 @@ class Trainer:
             Detached scalars: "loss", "grad_norm" (before clipping), and the objective's by body.
         """
         generator = self._reseed()
-        self._train_mode()
+        if not self.agent.training:
+            self.agent.train()
         batches = [self._drop_sensors(batch.to(self.device), generator) for batch in batches]
         self.optimiser.zero_grad()
         with self._autocast():
@@ -128,17 +128,12 @@ class Trainer:
 
     def _reseed(self) -> np.random.Generator:
         sequence = np.random.SeedSequence([*self._key, self.step])
-        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+        seed = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also queue a call for CUDA, every step
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
         # Sensor dropout does not follow the rank: workers with less to compute would only wait for the others.
         return np.random.default_rng([self._key[0], self.step])
-
-    def _train_mode(self) -> None:
-        if not self.agent.training:
-            self.agent.train()
-        for part in self.optimiser.frozen:  # no dropout in what does not learn
-            part_of = dict(self.agent.named_modules()).get(part)
-            if part_of is not None:
-                part_of.eval()
 
     def _drop_sensors(self, batch: TensorBatch, generator: np.random.Generator) -> TensorBatch:
         names = sorted(batch.observations)
@@ -152,25 +147,18 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16) if self._bf16 else nullcontext()
 
 
-def require_finite(step: int, scalars: Mapping[str, Tensor], batches: Sequence[TensorBatch]) -> None:
-    """Stop a run that has diverged.
+def why_not_finite(step: int, scalars: Mapping[str, Tensor], batches: Sequence[TensorBatch], fault: str) -> str:
+    """What to say when the loss or the gradient is not finite: the step, the task, and the reading if one is to blame.
 
     Args:
         step: the update that gave the scalars, from 1.
         scalars: of `Trainer.update`.
         batches: of that update.
-
-    Raises:
-        InputError: the loss or the gradient's norm is not finite; it names the step, the task, and the reading if one is
-            to blame.
+        fault: what is wrong with the data, see `TensorBatch.first_non_finite`; "" if nothing.
     """
-    bad = [name for name in ("loss", "grad_norm") if not bool(torch.isfinite(scalars[name]))]
-    if not bad:
-        return
+    what = "loss" if not bool(torch.isfinite(scalars["loss"])) else "grad_norm"
     culprits = [b for b in batches if not bool(torch.isfinite(scalars[f"{b.action}/loss"]))] or list(batches)
     tasks = ", ".join(dict.fromkeys(task for batch in culprits for task in batch.tasks))
-    cause = next((c for c in (batch.first_non_finite() for batch in culprits) if c), None)
-    raise InputError(
-        f"{bad[0]} is {float(scalars[bad[0]])} at step {step}, on a batch of {tasks}: "
-        + (f"{cause}; repair or leave out that data" if cause else "training diverged; start again with a lower lr or clip")
-    )
+    diverged = "training diverged; start again with a lower lr or clip"
+    remedy = f"{fault}; repair or leave out that data" if fault else diverged
+    return f"{what} is {float(scalars[what])} at step {step}, on a batch of {tasks}: {remedy}"

@@ -8,6 +8,7 @@ A cluster that somebody else started is joined with `address`; who may talk to i
 start it with `RAY_AUTH_MODE=token` and give this process the same token (`RAY_AUTH_TOKEN` or `RAY_AUTH_TOKEN_PATH`).
 """
 
+import importlib
 import ipaddress
 import os
 import secrets
@@ -84,7 +85,7 @@ def _joined(address: str) -> Iterator[None]:
 def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb: int) -> Iterator[None]:
     import ray
     from ray._private import ray_constants
-    from ray._raylet import AuthenticationTokenLoader
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
     folder = _private_folder()
     listens_everywhere, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
@@ -118,9 +119,9 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
 
 def listening_addresses() -> dict[str, list[str]]:
     """Addresses that this process and its descendants listen on (TCP and UDP), each with the processes that do."""
-    import ray  # noqa: F401 (its distribution brings psutil along and makes it importable)
-    import psutil
+    import ray  # noqa: F401 (it brings psutil along and makes it importable)
 
+    psutil: Any = importlib.import_module("psutil")
     this = psutil.Process()
     addresses: dict[str, list[str]] = {}
     for process in (this, *this.children(recursive=True)):
@@ -166,7 +167,9 @@ def _private_folder() -> Path:
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         if len(parent) + len("/trunkline-") + 8 <= _MAX_FOLDER and os.access(parent, os.W_OK):
             return Path(tempfile.mkdtemp(prefix="trunkline-", dir=parent))  # mkdtemp's mode is 0700
-    raise InputError(f"temporary folder {tempfile.gettempdir()} has too long a path for sockets; set TMPDIR to a shorter one")
+    raise InputError(
+        f"temporary folder {tempfile.gettempdir()} has too long a path for sockets; set TMPDIR to a shorter one"
+    )
 
 
 @contextmanager

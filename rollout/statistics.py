@@ -54,7 +54,7 @@ class Interval:
     method: str = "bootstrap"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """What one arm's runs reached, context by context.
 
@@ -78,10 +78,14 @@ class Scores:
 
     def __post_init__(self) -> None:
         if not self.values or len(self.values) != len(self.strata):
-            raise InputError(f"scores of {self.name!r}: {len(self.values)} tasks with {len(self.strata)} keys; one each")
+            raise InputError(
+                f"scores of {self.name!r}: {len(self.values)} tasks with {len(self.strata)} keys; one each"
+            )
         for values, stratum in zip(self.values, self.strata, strict=True):
             if values.ndim != 2 or len(values) != self.runs:
-                raise InputError(f"scores of {self.name!r} on {stratum!r} have shape {values.shape}, not ({self.runs}, C)")
+                raise InputError(
+                    f"scores of {self.name!r} on {stratum!r} have shape {values.shape}, not ({self.runs}, C)"
+                )
             if np.isnan(values).all(axis=1).any():
                 raise InputError(f"scores of {self.name!r} on {stratum!r}: a run has no episode; leave that run out")
 
@@ -92,8 +96,8 @@ class Scores:
 
     @property
     def contexts(self) -> int:
-        """Distinct contexts over all tasks."""
-        return sum(values.shape[1] for values in self.values)
+        """Distinct contexts with an episode, over all tasks."""
+        return sum(int((~np.isnan(values)).any(axis=0).sum()) for values in self.values)
 
     @property
     def constant(self) -> float | None:
@@ -129,30 +133,35 @@ def interquartile_mean(matrix: Floats) -> Floats:
     return np.asarray(scores[..., cut : scores.shape[-1] - cut].mean(axis=-1))
 
 
+@lru_cache(maxsize=16)
 def resample(scores: Scores, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """Bootstrap replicates of the matrix of scores, (R, S, T); see the module."""
+    """Bootstrap replicates of the matrix of scores, (R, S, T), read-only; see the module."""
     columns = []
     for values, stratum in zip(scores.values, scores.strata, strict=True):
         weights = _context_weights(stratum, values.shape[1], resamples, seed)
         present = ~np.isnan(values)
-        count = weights @ present.T.astype(np.float64)
-        total = weights @ np.where(present, values, 0.0).T
+        total = weights @ np.where(present, values, 0.0).T.astype(np.float32)
+        if present.all():
+            columns.append(total / values.shape[1])
+            continue
+        count = weights @ present.T.astype(np.float32)
         # A resample may miss every context that a run has an episode of; that run keeps its own mean there.
         columns.append(np.where(count > 0, total / np.maximum(count, 1), np.nanmean(values, axis=1)))
-    matrix = scores.transformed(np.stack(columns, axis=-1))
+    matrix = scores.transformed(np.stack(columns, axis=-1).astype(np.float64))
     if scores.runs > 1:
         tasks = 1 if scores.shared_runs else len(scores.values)
         rows = generator("runs", scores.name, seed).integers(0, scores.runs, (resamples, scores.runs, tasks))
         matrix = np.take_along_axis(matrix, np.broadcast_to(rows, matrix.shape), axis=1)
+    matrix.flags.writeable = False
     return matrix
 
 
 @lru_cache(maxsize=128)
-def _context_weights(stratum: str, contexts: int, resamples: int, seed: int) -> Floats:
+def _context_weights(stratum: str, contexts: int, resamples: int, seed: int) -> NDArray[np.float32]:
     """How often each resample draws each context, (R, C)."""
     draws = generator("contexts", stratum, seed).integers(0, contexts, (resamples, contexts))
     draws += contexts * np.arange(resamples)[:, None]
-    weights = np.bincount(draws.ravel(), minlength=resamples * contexts).reshape(resamples, contexts).astype(np.float64)
+    weights = np.bincount(draws.ravel(), minlength=resamples * contexts).reshape(resamples, contexts).astype(np.float32)
     weights.flags.writeable = False
     return weights
 
@@ -251,4 +260,6 @@ def _percentile(value: float, replicates: Floats, confidence: float) -> Interval
 
 def _check_comparable(a: Scores, b: Scores) -> None:
     if len(a.values) != len(b.values):
-        raise InputError(f"{a.name!r} has {len(a.values)} tasks, {b.name!r} has {len(b.values)}; compare the same tasks")
+        raise InputError(
+            f"{a.name!r} has {len(a.values)} tasks, {b.name!r} has {len(b.values)}; compare the same tasks"
+        )

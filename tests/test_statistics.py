@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+
 from trunkline.errors import InputError
 from trunkline.rollout.statistics import (
     Interval,
@@ -20,7 +21,9 @@ from trunkline.rollout.statistics import (
 
 def bernoulli(name, rates, contexts, rng):
     """Runs (S, T) of success rates, played out in `contexts` contexts each."""
-    values = tuple((rng.random((len(rates), contexts)) < rates[:, t, None]).astype(float) for t in range(rates.shape[1]))
+    values = tuple(
+        (rng.random((len(rates), contexts)) < rates[:, t, None]).astype(float) for t in range(rates.shape[1])
+    )
     return Scores(name, values, tuple(f"task{t}" for t in range(rates.shape[1])))
 
 
@@ -159,9 +162,7 @@ def test_a_few_successes_against_none_prove_nothing():
 def test_probability_of_improvement_is_mann_whitney():
     rng = np.random.default_rng(7)
     a, b = bernoulli("a", rng.random((5, 3)), 30, rng), bernoulli("b", rng.random((4, 3)), 30, rng)
-    expected = np.mean([
-        stats.mannwhitneyu(a.matrix()[:, t], b.matrix()[:, t]).statistic / (5 * 4) for t in range(3)
-    ])
+    expected = np.mean([stats.mannwhitneyu(a.matrix()[:, t], b.matrix()[:, t]).statistic / (5 * 4) for t in range(3)])
     interval = probability_of_improvement(a, b)
     assert interval.value == pytest.approx(expected)
     assert interval.low <= interval.value <= interval.high

@@ -44,7 +44,7 @@ class ConvEncoder(Encoder):
         super().__init__(spec, width)
         require_rank("conv", spec, 3, "images (H, W, C)")
         require_positive("conv", channels=channels, keypoints=keypoints)
-        height, image_width, inputs = spec.shape
+        inputs = spec.shape[2]
         plan, (rows, columns) = _plan(spec, channels, strides)
         layers: list[nn.Module] = []
         for outputs, (stride, padding) in zip(channels, plan, strict=True):

@@ -54,7 +54,7 @@ class VitEncoder(Encoder):
 
     def tokens(self, readings: Tensor) -> Tensor:
         """Normalised images (B, H, W, C) to (B, N, D)."""
-        tokens = self.patches(readings.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2) + self.positions
+        tokens: Tensor = self.patches(readings.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2) + self.positions
         for block in self.blocks:
             tokens = block(tokens)
         tokens = self.norm(tokens)

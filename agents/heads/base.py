@@ -15,7 +15,7 @@ A head is one module with one class; a plug-in publishes it under the entry-poin
 """
 
 import inspect
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class Head(nn.Module):
         action: the body whose actions it tells of; None if it tells of something else.
     """
 
-    kind: ClassVar[str] = ""
+    kind: str = ""
 
     def __init__(self, width: int, action: ActionSpec | None = None) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Head(nn.Module):
         values: dict[str, Any] = {}
         for name in list(inspect.signature(type(self)).parameters)[2:]:
             if not hasattr(self, name):
-                raise InputError(f"head {type(self).__name__} must keep its option {name!r} as an attribute of that name")
+                raise InputError(f"head {type(self).__name__} must keep its option {name!r} as an attribute")
             value = getattr(self, name)
             values[name] = list(value) if isinstance(value, tuple) else value
         return values

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent
+from torch.distributions import Distribution
 
 from trunkline.agents.distributions import diagonal_normal
 from trunkline.agents.heads.base import Head, action_scale, require_action
@@ -31,6 +31,9 @@ class GaussianHead(Head):
         final_gain: scale of the last layer's initial weights; small, so that the first actions are near the centre.
     """
 
+    centre: Tensor
+    scale: Tensor
+
     def __init__(
         self,
         width: int,
@@ -54,12 +57,12 @@ class GaussianHead(Head):
         self.final_gain = final_gain
         self.mean = mlp(width, hidden, spec.shape[0], activation, final_gain=final_gain)
         self.log_spread = nn.Parameter(torch.full(spec.shape, float(log_std)))
-        centre, half = action_scale(spec)
+        centre, scale = action_scale(spec)
         self.register_buffer("centre", centre, persistent=False)
-        self.register_buffer("half", half, persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
 
-    def forward(self, features: Tensor) -> Independent:
+    def forward(self, features: Tensor) -> Distribution:
         """Features (B, D) to a distribution with event shape (A,)."""
-        mean = torch.addcmul(self.centre, self.mean(features), self.half)
-        std = self.log_spread.clamp(self.log_std_min, self.log_std_max).exp() * self.half
+        mean = torch.addcmul(self.centre, self.mean(features), self.scale)
+        std = self.log_spread.clamp(self.log_std_min, self.log_std_max).exp() * self.scale
         return diagonal_normal(mean, std.expand_as(mean))

@@ -30,6 +30,9 @@ class InverseDynamicsHead(Head):
         squash: tanh on the output; actions without finite bounds need it off.
     """
 
+    centre: Tensor
+    scale: Tensor
+
     def __init__(
         self,
         width: int,
@@ -47,20 +50,20 @@ class InverseDynamicsHead(Head):
         outputs = sum(self.choices) if spec.discrete else spec.shape[0]
         self.layers = mlp(2 * width, hidden, outputs, activation, dropout)
         if not spec.discrete:
-            centre, half = action_scale(spec)
+            centre, scale = action_scale(spec)
             self.register_buffer("centre", centre, persistent=False)
-            self.register_buffer("half", half, persistent=False)
+            self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, features: Tensor, next_features: Tensor) -> Tensor:
         """Features (B, D) before and after to the mean action (B, A); discrete: to logits (B, sum(choices))."""
         output: Tensor = self.layers(torch.cat([features, next_features], dim=-1))
         if self.choices:
             return output
-        return torch.addcmul(self.centre, output.tanh() if self.squash else output, self.half)
+        return torch.addcmul(self.centre, output.tanh() if self.squash else output, self.scale)
 
     def distribution(self, features: Tensor, next_features: Tensor) -> Distribution:
         """The same as a distribution: normal with the half-range as its spread, or multi-categorical."""
         output = self(features, next_features)
         if self.choices:
             return MultiCategorical(output, self.choices)
-        return diagonal_normal(output, self.half.expand_as(output))
+        return diagonal_normal(output, self.scale.expand_as(output))

@@ -1,1 +1,1 @@
-"""What MuJoCo worlds share: sensors, shapes, contexts, ray-cast pictures, OpenGL rendering."""
+"""Worlds stepped by `mujoco.batch`."""

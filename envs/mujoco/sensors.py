@@ -1,4 +1,4 @@
-"""The sensors of MuJoCo worlds.
+"""Sensors that the MuJoCo worlds have in common.
 
 Sensors of the same name have the same form in every task, so that one encoder serves all of them.
 """
@@ -12,7 +12,7 @@ OBJECT_STATE_SIZE = 18 + len(SHAPES)
 
 
 def goal_sensor() -> SensorSpec:
-    """Where the thing that the task is about should end up, (3,) metres in world coordinates."""
+    """The target point in world coordinates: one sensor for every body, so that a goal means the same to all."""
     return SensorSpec("goal", "goal", (3,), low=-1.0, high=1.0, units="m")
 
 
@@ -40,15 +40,12 @@ def camera_sensor(size: int, view: View, frame_rate: float) -> SensorSpec:
 
     A pixel that sees nothing has the depth `FAR` and the normal 0.
     """
-    form = {"field_of_view": view.field_of_view, "position": list(view.position), "target": list(view.target)}
     return SensorSpec(
-        "camera", "depth", (size, size, 4), low=-1.0, high=FAR, units="m, 1", frame_rate=frame_rate, form=form
+        "camera", "depth", (size, size, 4), low=-1.0, high=FAR, units="m, 1", frame_rate=frame_rate, form=view.to_json()
     )
 
 
 def rgb_sensor(size: int, view: View, frame_rate: float) -> SensorSpec:
     """An OpenGL picture, (size, size, 3) uint8."""
-    form = {"field_of_view": view.field_of_view, "position": list(view.position), "target": list(view.target)}
-    return SensorSpec(
-        "rgb", "rgb", (size, size, 3), dtype="uint8", low=0.0, high=255.0, frame_rate=frame_rate, form=form
-    )
+    shape = (size, size, 3)
+    return SensorSpec("rgb", "rgb", shape, "uint8", low=0.0, high=255.0, frame_rate=frame_rate, form=view.to_json())

@@ -14,7 +14,6 @@ An objective is one file with one class; a plug-in publishes it under the entry-
             return {"loss": batch.mean(loss_B)}
 """
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trunkline import schema
 from trunkline.agents.agent import Agent
-from trunkline.errors import InputError, unknown
 from trunkline.pretrain.batch import TensorBatch
 from trunkline.registry import Registry
 
@@ -31,7 +30,7 @@ _OBJECTIVES = Registry("objective", "trunkline.objectives", "trunkline.pretrain.
 
 
 class Objective(ABC):
-    """A loss over batches of recorded frames; its learnable parts live in the agent's heads."""
+    """A loss over batches of recorded frames, a dataclass of its options; what it learns lives in the agent's heads."""
 
     @property
     def next_offset(self) -> int | None:
@@ -39,7 +38,7 @@ class Objective(ABC):
         return None
 
     def build(self, agent: Agent) -> None:  # noqa: B027  (an objective over existing heads adds none)
-        """Add the heads that this objective needs and the agent lacks; called under a seed of its own."""
+        """Add the heads that this objective needs and the agent lacks (`agent.make_head`)."""
 
     @abstractmethod
     def __call__(self, agent: Agent, batch: TensorBatch) -> dict[str, Tensor]:
@@ -69,30 +68,19 @@ def make_objective(name: str, options: Mapping[str, Any] | None = None) -> Objec
 
     Args:
         name: e.g. "inverse_dynamics".
-        options: its options; what they are is its class's signature.
+        options: its options, the fields of its class.
 
     Raises:
         InputError: unknown objective or option (with the nearest match), or a value it does not take.
     """
     cls: type[Objective] = _OBJECTIVES.get(name)
-    options = dict(options or {})
-    known = inspect.signature(cls).parameters
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of objective {name!r}", option, known)
-    try:
-        return cls(**options)
-    except TypeError as error:
-        raise InputError(f"objective {name!r}: {error}") from error
+    return schema.build(cls, options or {}, f"objective_options of {name}")
 
 
-def half_range(agent: Agent, action: str, like: Tensor) -> Tensor | None:
-    """Half the width (A,) of an action's bounds, None where they are −1 and 1 or infinite.
-
-    Errors are measured in it, so that bodies with other units weigh the same.
-    """
-    spec = agent.actions[action]
-    low = torch.as_tensor(spec.low, dtype=torch.float32).broadcast_to(spec.shape)
-    high = torch.as_tensor(spec.high, dtype=torch.float32).broadcast_to(spec.shape)
-    half = torch.where(torch.isfinite(high - low), (high - low) / 2, 1.0)
-    return None if bool((half == 1).all()) else half.to(like.device)
+def encode_pair(agent: Agent, batch: TensorBatch) -> tuple[Tensor, Tensor]:
+    """Features (B, D) of the observations and of the later ones, by one forward pass over both."""
+    following = batch.next_observations
+    assert following is not None, "an objective over two observations must have a next_offset"
+    both = {name: torch.cat([value, following[name]]) for name, value in batch.observations.items()}
+    now, then = agent.encode(both).chunk(2)
+    return now, then

@@ -6,14 +6,14 @@ dynamics do not depend on the goal, so they can be learned from demonstrations w
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
-from torch.nn import functional
 
 from trunkline.agents.agent import Agent
-from trunkline.agents.heads import InverseDynamicsHead
 from trunkline.errors import InputError
 from trunkline.pretrain.batch import TensorBatch
-from trunkline.pretrain.objectives.base import Objective, half_range, objective
+from trunkline.pretrain.losses import cross_entropy, squared_error
+from trunkline.pretrain.objectives.base import Objective, encode_pair, objective
 
 
 @objective("inverse_dynamics")
@@ -46,14 +46,16 @@ class InverseDynamics(Objective):
         return self.offset
 
     def build(self, agent: Agent) -> None:
-        """Add an inverse head for every body that has none."""
+        """Add an inverse head for every body that has none; its output is squashed where the bounds are finite."""
         for name, spec in agent.actions.items():
             if f"inverse_{name}" not in agent.heads:
-                head = InverseDynamicsHead(agent.config.width, spec, hidden=self.hidden, dropout=self.dropout)
-                agent.add_head(f"inverse_{name}", head)
+                bounded = spec.discrete or bool(np.isfinite([spec.low, spec.high]).all())
+                options = {"hidden": self.hidden, "dropout": self.dropout, "squash": bounded}
+                agent.make_head(f"inverse_{name}", "inverse_dynamics", name, **options)
 
     def __call__(self, agent: Agent, batch: TensorBatch) -> dict[str, Tensor]:
-        """"loss", and the error of each action dimension as "error/<i>"."""
+        """The loss, and the error of each action dimension; see `losses`."""
         now, then = encode_pair(agent, batch)
         predicted = agent.heads[f"inverse_{batch.action}"](now, then)
-        return action_losses(agent, batch, predicted)
+        spec = agent.actions[batch.action]
+        return (cross_entropy if spec.discrete else squared_error)(predicted, batch, spec)

@@ -63,27 +63,32 @@ class Analysis:
     results: Results
     resamples: int = RESAMPLES
     seed: int = 0
-    _estimates: dict[Any, Interval | None] = field(default_factory=dict)
+    _estimates: dict[Any, dict[str, Interval]] = field(default_factory=dict)
+    _normalised: dict[Any, dict[str, Interval]] = field(default_factory=dict)
 
     def estimate(
         self, arm: str, axis: str, task: str | None = None, metric: str = "success", statistic: str = "mean"
     ) -> Interval | None:
         """An arm's success or progress on an axis (over all its tasks, or one); None if it has no episodes there."""
-        key = (arm, axis, task, metric, statistic)
+        key = (arm, axis, task, metric)
         if key not in self._estimates:
             scores = self.results.scores(arm, self.results.cells_of(arm, axis, task), metric)
-            self._estimates[key] = None if scores is None else self._of(scores, statistic)
-        return self._estimates[key]
+            self._estimates[key] = {} if scores is None else {name: self._of(scores, name) for name in STATISTICS}
+        return self._estimates[key].get(statistic)
 
     def normalised(self, arm: str, axis: str, statistic: str = "mean") -> Interval | None:
         """Success with random at 0 and the expert at 1, task by task; None where the two are missing or not apart."""
-        cells = [cell for cell in self.results.cells_of(arm, axis) if self._gap(cell) is not None]
-        scores = self.results.scores(arm, cells) if cells else None
-        if scores is None:
-            return None
-        random = np.asarray([self._rate("random", cell) for cell in cells])
-        gaps = np.asarray([self._gap(cell) for cell in cells])
-        return self._of(replace(scores, shift=random, scale=gaps), statistic)
+        key = (arm, axis)
+        if key not in self._normalised:
+            cells = [cell for cell in self.results.cells_of(arm, axis) if self._gap(cell) is not None]
+            scores = self.results.scores(arm, cells)
+            self._normalised[key] = {}
+            if scores is not None:
+                random = np.asarray([self._rate("random", cell) for cell in cells])
+                gaps = np.asarray([self._gap(cell) for cell in cells])
+                scaled = replace(scores, shift=random, scale=gaps)
+                self._normalised[key] = {name: self._of(scaled, name) for name in STATISTICS}
+        return self._normalised[key].get(statistic)
 
     def compare(self, a: str, b: str, axis: str) -> Comparison | None:
         """Two arms on one axis; None if they share no task there."""
@@ -93,9 +98,7 @@ class Analysis:
             return None
         gap = difference(of_a, of_b, mean, self.resamples, self.seed)
         probability = probability_of_improvement(of_a, of_b, self.resamples, self.seed)
-        return Comparison(
-            a, b, self._of(of_a), self._of(of_b), gap, probability, verdict(gap), len(cells)
-        )
+        return Comparison(a, b, self._of(of_a), self._of(of_b), gap, probability, verdict(gap), len(cells))
 
     def _of(self, scores: Scores, statistic: str = "mean") -> Interval:
         return estimate(scores, STATISTICS[statistic], self.resamples, self.seed)

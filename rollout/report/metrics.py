@@ -1,9 +1,10 @@
 """Training metrics of a run, found by their place: `<run>/checkpoints/<arm or stage>/seed<k>/metrics.jsonl`.
 
 Every line is `{"step": int, name: number, …}`. Also found: any other `metrics.jsonl` under the run folder. The stage is
-the first folder below the run (or below `checkpoints/`), the seed is the number in a folder called `seed<k>`, else 0. RL
-logs `success` or `success/<task>` over `env_steps` (over `step` where it logs none); what has only `loss` is
-pretraining or imitation. A resumed run may repeat steps: the later line counts. A line cut off by a kill is skipped.
+the first folder below the run (or below `checkpoints/`), the seed is the number in a folder called `seed<k>`, else 0.
+RL logs `success/<task>` (and may log `success`, else it is their mean) over `env_steps` or `total_steps`, the
+environment steps so far (over `step` where it logs neither); what has only `loss` is pretraining or imitation. A
+resumed run may repeat steps: the later line counts. A line cut off by a kill is skipped.
 """
 
 import json
@@ -73,7 +74,7 @@ def load_logs(run: Path) -> list[Log]:
 def _read(path: Path, stage: str, seed: int) -> Log:
     rows: dict[int, dict[str, float]] = {}
     skipped = 0
-    for line in path.read_text(errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         if not line.strip():
             continue
         try:
@@ -84,12 +85,26 @@ def _read(path: Path, stage: str, seed: int) -> Log:
             continue
         numbers = {name: float(v) for name, v in row.items() if isinstance(v, int | float) and np.isfinite(v)}
         rows.setdefault(step, {}).update(numbers)
+    tasks = {name for row in rows.values() for name in row if name.startswith("success/")}
+    for row in rows.values():
+        if tasks and tasks <= row.keys():  # a mean over the tasks that happened to end would jump about
+            row.setdefault("success", float(np.mean([row[task] for task in tasks])))
+        if "total_steps" in row:
+            row.setdefault("env_steps", row["total_steps"])
     return Log(stage, seed, tuple(rows[step] for step in sorted(rows)), skipped)
 
 
 def success_metrics(logs: Iterable[Log]) -> list[str]:
     """The tasks with a logged success rate, sorted: the part after "success/"."""
-    return sorted({name.removeprefix("success/") for log in logs for name in log.names() if name.startswith("success/")})
+    return sorted(
+        {name.removeprefix("success/") for log in logs for name in log.names() if name.startswith("success/")}
+    )
+
+
+def loss_metric(logs: Iterable[Log]) -> str:
+    """The name of the loss: "loss", else the first with such a part ("train/loss", "loss/inverse_dynamics"), or ""."""
+    names = {name for log in logs for name in log.names()}
+    return "loss" if "loss" in names else min((name for name in names if "loss" in name.split("/")), default="")
 
 
 def curve(logs: Iterable[Log], name: str, over: str | None = None, points: int = 80) -> Curve | None:

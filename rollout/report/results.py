@@ -13,7 +13,7 @@
 | `progress` | float | 0–1 |
 | `steps` | integer | control steps |
 | `return` | float | sum of rewards |
-| `lost` | string or null | why the episode was dropped (a sensor failed, say); lost episodes are counted, never scored |
+| `lost` | string or null | why the episode was dropped, e.g. a sensor failed; such are counted, never scored |
 
 Other columns are ignored. Episodes of a validation split are kept apart from those of the test split: their axis is
 shown as "goal (validation)".
@@ -60,6 +60,11 @@ class CellScores:
     progress: Floats
     lost: int
 
+    @property
+    def episodes(self) -> int:
+        """The fewest episodes that any seed has."""
+        return int((~np.isnan(self.success)).sum(axis=1).min())
+
 
 class Results:
     """The episodes of a run.
@@ -101,18 +106,19 @@ class Results:
 
     def _cell(self, rows: np.ndarray) -> CellScores | None:
         lost = self.columns["lost"][rows]
-        rows = rows[~lost]
-        if not len(rows):
+        if lost.all():
             return None
-        seeds, seed_of = np.unique(self.columns["train_seed"][rows], return_inverse=True)
+        # A lost episode stays as a context without a score, so that the arm is still paired with the others.
         contexts, context_of = np.unique(self.columns["task_id"][rows].astype(str), return_inverse=True)
+        seeds, seed_of = np.unique(self.columns["train_seed"][rows[~lost]], return_inverse=True)
+        context_of = context_of[~lost]
         shape = (len(seeds), len(contexts))
         count = np.zeros(shape)
         np.add.at(count, (seed_of, context_of), 1)
         values = {}
         for name in ("success", "progress"):
             total = np.zeros(shape)
-            np.add.at(total, (seed_of, context_of), self.columns[name][rows].astype(np.float64))
+            np.add.at(total, (seed_of, context_of), self.columns[name][rows[~lost]])
             values[name] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         ids = tuple(map(str, contexts))
         return CellScores(tuple(map(int, seeds)), ids, values["success"], values["progress"], int(lost.sum()))
@@ -120,9 +126,7 @@ class Results:
     def cells_of(self, arm: str, axis: str | None = None, task: str | None = None) -> list[Cell]:
         """The cells an arm has episodes in, optionally of one axis or task, sorted."""
         return sorted(
-            cell
-            for name, cell in self.cells
-            if name == arm and axis in (None, cell[1]) and task in (None, cell[0])
+            cell for name, cell in self.cells if name == arm and axis in (None, cell[1]) and task in (None, cell[0])
         )
 
     def seeds(self, arm: str) -> list[int]:
@@ -151,7 +155,9 @@ def load_results(path: Path) -> Results:
         InputError: there is none, it is truncated, no parquet, of another form, or empty.
     """
     if not path.is_file():
-        raise InputError(f"no {path.name} in {path.parent}; run `trunkline evaluate` first, or name a run folder that has it")
+        raise InputError(
+            f"no {path.name} in {path.parent}; run `trunkline evaluate` first, or name a run folder that has it"
+        )
     remedy = "evaluate again with `trunkline evaluate`"
     try:
         table = pq.read_table(path)
@@ -179,15 +185,21 @@ def _column(column: pa.ChunkedArray, name: str, kind: str, lost: np.ndarray, pat
         column = column.cast(column.type.value_type)
     of_kind: dict[str, Any] = {
         _TEXT: pa.types.is_string(column.type) or pa.types.is_large_string(column.type),
-        _REAL: pa.types.is_boolean(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type),
+        _REAL: pa.types.is_boolean(column.type)
+        or pa.types.is_integer(column.type)
+        or pa.types.is_floating(column.type),
     }
     if not of_kind[kind]:
-        raise InputError(f"{path}: column {name!r} is of type {column.type}, not {kind}; evaluate again with `trunkline evaluate`")
+        raise InputError(
+            f"{path}: column {name!r} is of type {column.type}, not {kind}; evaluate again with `trunkline evaluate`"
+        )
     if kind == _TEXT:
         values = np.asarray(column.to_pylist(), dtype=object)
         bad = np.asarray([value is None for value in values])
         if bad.any():
-            raise InputError(f"{path}: column {name!r} is empty in row {int(bad.argmax())}; evaluate again with `trunkline evaluate`")
+            raise InputError(
+                f"{path}: column {name!r} is empty in row {int(bad.argmax())}; evaluate again with `trunkline evaluate`"
+            )
         return values
     values = np.asarray([np.nan if value is None else value for value in column.to_pylist()], np.float64)
     bad = ~np.isfinite(values) & ~lost
@@ -195,6 +207,8 @@ def _column(column: pa.ChunkedArray, name: str, kind: str, lost: np.ndarray, pat
         bad |= ((values < -1e-6) | (values > 1 + 1e-6)) & ~lost
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"{path}: column {name!r} is {values[row]} in row {row}; evaluate again with `trunkline evaluate`")
+        raise InputError(
+            f"{path}: column {name!r} is {values[row]} in row {row}; evaluate again with `trunkline evaluate`"
+        )
     values[~np.isfinite(values)] = 0.0
     return values

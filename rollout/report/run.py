@@ -52,7 +52,7 @@ def load_run(folder: Path) -> Run:
         logs=load_logs(folder),
         videos=find_videos(folder / "videos"),
         stages=_load_stages(folder / "stages.json"),
-        config=config.read_text() if config.is_file() else None,
+        config=config.read_text(encoding="utf-8") if config.is_file() else None,
     )
 
 
@@ -60,7 +60,7 @@ def _load_stages(path: Path) -> dict[str, dict[str, Any]] | None:
     if not path.is_file():
         return None
     try:
-        stages = json.loads(path.read_text())
+        stages = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not JSON: {error}; remove it, or run the last stage again") from None
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):

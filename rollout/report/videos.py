@@ -1,7 +1,7 @@
-"""Recorded episodes: `<run>/videos/<arm>/<task>[_<axis>]_<index>_<success|failure>.mp4`.
+"""Recorded episodes: `<run>/videos/<arm>/<task>[_seed<k>][_<axis>]_<index>_<success|failure>.mp4`.
 
-A "/" of the task's name is a folder, or "-", "_" or "__" in the file's name. Beside a video may lie a `.json` of the same
-name whose "task", "axis" and "train_seed" say more than the name can.
+A "/" of the task's name is a folder, or "-", "_" or "__" in the file's name. Beside a video may lie a `.json` of the
+same name whose "task" and "axis" say more than the name can.
 """
 
 import base64
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from trunkline.errors import InputError
 
-_NAME = re.compile(r"(?P<task>.+?)(?:_(?P<axis>seen|goal|object|task))?_(?P<index>\d+)_(?P<outcome>success|failure)$")
+_NAME = re.compile(
+    r"(?P<task>.+?)(?:_seed\d+)?(?:_(?P<axis>seen|goal|object|task))?_(?P<index>\d+)_(?P<outcome>success|failure)$"
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def find_videos(folder: Path) -> list[Video]:
             continue
         beside = path.with_suffix(".json")
         try:
-            said = json.loads(beside.read_text()) if beside.is_file() else {}
-            task, axis = said.get("task", match["task"]), said.get("axis", match["axis"])
+            said: dict[str, str] = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+            task, axis = said.get("task", str(match["task"])), said.get("axis", match["axis"])
         except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
             raise InputError(f"{beside} does not describe a video: {error}; remove it, or evaluate again") from None
         videos.append(Video(path, arm, task, axis, int(match["index"]), match["outcome"] == "success"))

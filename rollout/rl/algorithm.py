@@ -46,11 +46,27 @@ class Resources:
     logdir: str = "."
 
 
+class FinetunerConfig(AlgorithmConfig):
+    """RLlib's configuration object; `algorithm_config` fills it in."""
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class or Finetuner)
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The module; its blueprint comes with `rl_module(…)`."""
+        return RLModuleSpec(module_class=AgentModule)
+
+    def get_default_learner_class(self) -> type[PPOLearner]:
+        """The learner."""
+        return PPOLearner
+
+
 def algorithm_config(
     blueprint: Blueprint, runner: RunnerConfig, ppo: PPOConfig, resources: Resources, iterations: int
-) -> AlgorithmConfig:
+) -> FinetunerConfig:
     """RLlib's configuration of a run of `iterations` updates."""
-    config = AlgorithmConfig(algo_class=Finetuner)
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)  # it announces its API stack otherwise
+    config = FinetunerConfig()
     config.framework("torch", torch_ddp_kwargs={"find_unused_parameters": True})
     config.environment(
         observation_space=spaces.Dict({name: spec.space for name, spec in blueprint.sensors.items()}),
@@ -67,13 +83,12 @@ def algorithm_config(
         merge_env_runner_states=False,
         broadcast_env_runner_states=False,
     )
-    config.learners(num_learners=resources.num_learners, num_gpus_per_learner=resources.num_gpus_per_learner)
-    config.training(
-        learner_class=PPOLearner,
-        grad_clip=ppo.grad_clip,
-        grad_clip_by="global_norm",
+    config.learners(
+        num_learners=resources.num_learners,
+        num_gpus_per_learner=resources.num_gpus_per_learner,
         learner_config_dict={"ppo": ppo, "groups": runner.groups, "seed": runner.seed},
     )
+    config.training(grad_clip=ppo.grad_clip, grad_clip_by="global_norm")
     config.rl_module(rl_module_spec=RLModuleSpec(module_class=AgentModule, model_config={"blueprint": blueprint}))
     config.fault_tolerance(
         restart_failed_env_runners=True,
@@ -98,9 +113,9 @@ class Finetuner(Algorithm):
     _lost: int = 0
 
     @classmethod
-    def get_default_config(cls) -> AlgorithmConfig:
+    def get_default_config(cls) -> FinetunerConfig:
         """RLlib's defaults; `algorithm_config` fills them in."""
-        return AlgorithmConfig(algo_class=cls)
+        return FinetunerConfig(cls)
 
     def _setup_logdir(self) -> None:
         # Without this RLlib makes a folder in the user's home directory.
@@ -174,7 +189,11 @@ class Finetuner(Algorithm):
         return self._ask(lambda learner: learner.agent_module.policy_weights())
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The policy's and the critic's weights by name."""
+        """The policy's and the critic's weights by name: "policy.…", "critic.…"."""
+        return {name: value for name, value in self.all_weights().items() if not name.startswith("reference.")}
+
+    def all_weights(self) -> dict[str, np.ndarray]:
+        """The same with the reference's, "reference.…"."""
         return self._ask(lambda learner: learner.weights())
 
     def optimizer_state(self) -> dict[str, np.ndarray]:

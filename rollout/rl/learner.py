@@ -248,9 +248,8 @@ class PPOLearner(TorchLearner):
             owner[parameter].state[parameter][field] = tensor if field == "step" else tensor.to(parameter.device)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The module's weights by name: `policy.…`, `critic.…`; the reference never changes and is left out."""
-        state = self.agent_module.state_dict()
-        return {k: v.cpu().numpy().copy() for k, v in state.items() if not k.startswith("reference.")}
+        """The module's weights by name: "policy.…", "critic.…", "reference.…"."""
+        return {name: value.cpu().numpy().copy() for name, value in self.agent_module.state_dict().items()}
 
     def optimizer_state(self) -> dict[str, np.ndarray]:
         """Adam's moments and step counts: {"<parameter>|<field>": array}."""

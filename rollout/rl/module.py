@@ -23,23 +23,31 @@ class Blueprint:
     """How to build the module in every process.
 
     Attributes:
-        sensors, actions, agent: of the agent.
+        sensors, actions, agent: of the policy.
         seed: of weights that nobody loads.
-        separate_critic: the value is an agent of its own, so that its gradients leave the policy's features alone;
-            False for the policy's own value head.
+        critic: the value's own network, whose gradients leave the policy's features alone; None for the policy's own
+            value head.
         reference: whether there is a policy to stay near.
+        freeze: the policy's parts that do not learn.
     """
 
     sensors: Mapping[str, SensorSpec]
     actions: Mapping[str, ActionSpec]
     agent: AgentConfig
     seed: int
-    separate_critic: bool = True
+    critic: AgentConfig | None = None
     reference: bool = False
+    freeze: tuple[str, ...] = ()
 
-    def build(self, seed_offset: int = 0) -> Agent:
-        """One agent with fresh weights."""
-        return Agent(self.sensors, self.actions, self.agent, self.seed + seed_offset)
+    def build_policy(self) -> Agent:
+        """The policy with fresh weights."""
+        return Agent(self.sensors, self.actions, self.agent, self.seed)
+
+    def build_critic(self) -> Agent | None:
+        """The critic with fresh weights."""
+        if self.critic is None:
+            return None
+        return Agent(self.sensors, {}, self.critic, self.seed + 1)
 
 
 class AgentModule(TorchRLModule):
@@ -52,14 +60,14 @@ class AgentModule(TorchRLModule):
     def setup(self) -> None:
         """Build the agents."""
         blueprint: Blueprint = self.model_config["blueprint"]
-        self.policy = blueprint.build()
+        self.policy = blueprint.build_policy()
+        self.policy.freeze(blueprint.freeze)
         self.critic: Agent | None = None
         self.reference: Agent | None = None
         if not self.inference_only:
-            if blueprint.separate_critic:
-                self.critic = blueprint.build(seed_offset=1)
+            self.critic = blueprint.build_critic()
             if blueprint.reference:
-                self.reference = blueprint.build()
+                self.reference = blueprint.build_policy()
                 self.reference.requires_grad_(False)
         self.eval()
 

@@ -45,8 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments[0] not in COMMANDS:
             raise unknown("command", arguments[0], COMMANDS)
-        module = importlib.import_module("trunkline.commands")
-        module.execute(arguments[0], arguments[1:])
+        name = "import_" if arguments[0] == "import" else arguments[0]
+        importlib.import_module(f"trunkline.commands.{name}").main(arguments[1:])
     except InputError as error:
         print(f"trunkline: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,195 @@
+"""How well a policy does on a frozen list of TaskSpecs: one row an episode.
+
+agent = trunkline.load_agent("runs/quickstart/checkpoints/pretrained_rl/seed0")
+rows = trunkline.evaluate(agent, trunkline.Manifest.load("test.json"))
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from trunkline.envs.manifest import Manifest
+from trunkline.errors import InputError, unknown
+from trunkline.rollout.chunks import TaskPlan, make_chunks, plan_task
+from trunkline.rollout.episodes import Lost, Outcome
+from trunkline.rollout.film import Film
+from trunkline.rollout.interrupts import uninterrupted
+from trunkline.rollout.policies import AgentPolicy, Policy, PolicyConfig, make_policy
+from trunkline.rollout.pool import PoolConfig, run_chunks
+from trunkline.rollout.progress import Progress
+from trunkline.rollout.results import Row, read_results, write_results
+
+RESULTS = "results.parquet"
+SAVE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How a manifest is evaluated.
+
+    Attributes:
+        num_envs: simulations in each batch.
+        actors: Ray actors that share the manifest; 0 runs it in this process, without Ray.
+        videos: short videos kept of either outcome, for each task and axis.
+        video_size: their edge in pixels.
+        options: of worlds, by family.
+        pool: limits of the actors; its `actors` and `num_envs` are those above.
+        quiet: no progress.
+    """
+
+    num_envs: int = 32
+    actors: int = 0
+    videos: int = 0
+    video_size: int = 128
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.videos < 0 or self.video_size < 16:
+            raise InputError(f"videos={self.videos}, video_size={self.video_size}; at least 0, and 16 pixels")
+        self.sized_pool  # noqa: B018 (checks num_envs and actors)
+
+    @property
+    def sized_pool(self) -> PoolConfig:
+        """The pool with this configuration's sizes."""
+        return replace(self.pool, actors=self.actors, num_envs=self.num_envs)
+
+
+def evaluate(
+    policy: Any,
+    manifest: Manifest,
+    config: EvaluateConfig | None = None,
+    *,
+    arm: str = "policy",
+    train_seed: int = 0,
+    out: str | Path | None = None,
+    **changes: Any,
+) -> list[Row]:
+    """Run a policy once on every TaskSpec of a manifest.
+
+    Args:
+        policy: an Agent (acts with its distribution's mode), a Policy, or a PolicyConfig; actors need the last.
+        manifest: the episodes.
+        config: how.
+        arm: name of what is evaluated, in the rows and in the report.
+        train_seed: seed of the training run it came from.
+        out: folder of a run. Its `results.parquet` gets the rows, beside those of other arms; episodes that it has
+            already are not run again.
+        **changes: fields of `config`, e.g. num_envs=8.
+
+    Returns:
+        The rows of this arm and seed in the manifest's order, as dictionaries; columns as in `results.SCHEMA`. Of a
+        lost episode `lost` says why; its success, progress and return say nothing.
+
+    Raises:
+        InputError: unknown fields, tasks or sensors, a policy that cannot act there, or an arm whose rows in
+            `results.parquet` are of another manifest.
+        RuntimeError: a world or policy failed, or kept killing its actors.
+    """
+    config = _changed(config or EvaluateConfig(), changes)
+    if not arm or "/" in arm:
+        raise InputError(f"arm {arm!r} must be non-empty and hold no '/': it names a folder")
+    path = None if out is None else Path(out) / RESULTS
+    others, mine = _rows_there(path, manifest, arm, train_seed)
+    plans, acting = _prepare(policy, manifest, config)
+    film = Film(None if out is None else Path(out), arm, train_seed, manifest, config.videos, config.video_size)
+    pool = config.sized_pool
+    planned = {task: len(places) for task, places in manifest.by_task().items()}
+    there = {task: sum(manifest.tasks[i].id in mine for i in places) for task, places in manifest.by_task().items()}
+    with Progress(f"evaluate {arm}", planned, there, config.quiet) as progress:
+        if len(mine) < len(manifest):
+            for line in film.leave_out_blind(manifest, plans):
+                progress.note(line)
+        chunks = make_chunks(manifest, plans, pool.chunk_size, mine, film.ids, config.video_size)
+        saved = time.monotonic()
+        try:
+            for outcome in run_chunks(acting, pool, chunks):
+                row = _row(outcome, manifest, arm, train_seed)
+                if isinstance(outcome, Lost):
+                    progress.lost(row["task"], outcome.reason)
+                else:
+                    with uninterrupted():
+                        row["video"] = film.keep(outcome, plans[row["task"]].fps)
+                    progress.finished(row["task"], row["success"], row["steps"])
+                mine[row["task_id"]] = row
+                if path is not None and time.monotonic() - saved > SAVE_SECONDS:
+                    with uninterrupted():
+                        write_results(path, [*others, *mine.values()])
+                    saved = time.monotonic()
+        finally:
+            rows = [mine[task.id] for task in manifest if task.id in mine]
+            if path is not None and chunks:
+                with uninterrupted():
+                    write_results(path, [*others, *rows])
+    return rows
+
+
+def _prepare(
+    policy: Any, manifest: Manifest, config: EvaluateConfig
+) -> tuple[dict[str, TaskPlan], PolicyConfig | Policy]:
+    """How each task is run, and what is given to the runners: a description, or the policy itself."""
+    here: Policy
+    if isinstance(policy, PolicyConfig):
+        here = make_policy(policy)
+    else:
+        here = policy if isinstance(policy, Policy) else AgentPolicy(policy)
+    plans = {task: plan_task(task, here, options=config.options, record=False) for task in manifest.by_task()}
+    return plans, policy if isinstance(policy, PolicyConfig) and config.actors else here
+
+
+def _rows_there(path: Path | None, manifest: Manifest, arm: str, train_seed: int) -> tuple[list[Row], dict[str, Row]]:
+    """Rows of other arms and seeds, and those of this one by TaskSpec id."""
+    others: list[Row] = []
+    mine: dict[str, Row] = {}
+    for row in read_results(path) if path is not None else ():
+        if row["arm"] == arm and row["manifest"] != manifest.sha256:
+            raise InputError(
+                f"{path} holds {arm!r} on manifest {row['manifest'][:16]}…, this one is {manifest.sha256[:16]}…; "
+                "choose another arm name or folder"
+            )
+        if (row["arm"], row["train_seed"]) == (arm, train_seed):
+            mine[row["task_id"]] = row
+        else:
+            others.append(row)
+    return others, mine
+
+
+def _row(outcome: Outcome, manifest: Manifest, arm: str, train_seed: int) -> Row:
+    task = outcome.task if isinstance(outcome, Lost) else outcome.episode.task
+    row: Row = {
+        "arm": arm,
+        "train_seed": train_seed,
+        "task": task.task,
+        "axis": task.axis,
+        "split": task.split,
+        "task_id": task.id,
+        "manifest": manifest.sha256,
+        "success": False,
+        "progress": 0.0,
+        "steps": 0,
+        "return": 0.0,
+        "seconds": 0.0,
+        "lost": None,
+        "video": None,
+    }
+    if isinstance(outcome, Lost):
+        return row | {"steps": outcome.step, "lost": outcome.reason}
+    episode = outcome.episode
+    return row | {
+        "success": episode.success,
+        "progress": episode.progress,
+        "steps": len(episode),
+        "return": float(episode.rewards.sum(dtype="float64")),
+        "seconds": outcome.seconds,
+    }
+
+
+def _changed(config: EvaluateConfig, changes: Mapping[str, Any]) -> EvaluateConfig:
+    names = [f.name for f in fields(config)]
+    for name in changes:
+        if name not in names:
+            raise unknown("argument of evaluate", name, [*names, "arm", "train_seed", "out"])
+    return replace(config, **changes)

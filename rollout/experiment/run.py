@@ -1,0 +1,161 @@
+"""The main job: from manifests to the report, resumable by stage."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trunkline.agents.config import AgentConfig
+from trunkline.envs.manifest import Manifest
+from trunkline.pretrain.config import PretrainConfig
+from trunkline.pretrain.train import pretrain
+from trunkline.rollout.collect import CollectConfig, collect
+from trunkline.rollout.evaluate import EvaluateConfig, evaluate
+from trunkline.rollout.experiment.config import ARMS, CollectionPlan, ExperimentConfig
+from trunkline.rollout.experiment.plan import write_manifests
+from trunkline.rollout.experiment.stages import Stages, claim_folder
+from trunkline.rollout.finetune import FinetuneConfig, finetune
+from trunkline.rollout.policies import PolicyConfig
+from trunkline.rollout.ray_session import ray_session
+from trunkline.rollout.report import build_report
+from trunkline.schema import build
+
+Say = Callable[[str], None]
+
+
+def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
+    """Run every stage that is not done yet; the path of the report.
+
+    Args:
+        config: the experiment.
+        command: how it was started, noted beside each stage.
+        say: called with lines of progress.
+
+    Raises:
+        InputError: bad configuration, or a folder that holds another run.
+    """
+    job = _Job(config, command, say)  # checks the whole configuration before anything is written
+    claim_folder(job.folder, config)
+    with ray_session(num_cpus=config.num_cpus, address=config.address):
+        job.collect()
+        for seed in config.seeds:
+            job.train(seed)
+        job.evaluate()
+    return build_report(job.folder)
+
+
+class _Job:
+    def __init__(self, config: ExperimentConfig, command: str, say: Say) -> None:
+        self.config = config
+        self.folder = Path(config.folder)
+        self.say = say
+        self._stages: Stages | None = None
+        self._command = command
+        self._manifests: dict[str, Manifest] = {}
+        self._evaluate_config = build(EvaluateConfig, config.evaluation.options, "evaluation.options")
+        for plan in (config.pretraining, config.demonstrations):
+            self._collect_config(plan, ())
+        self._pretrain_config("pretrain", self.config.seeds[0])
+        self._pretrain_config("imitation", self.config.seeds[0])
+        self._finetune_config("rl_scratch", self.config.seeds[0])
+
+    @property
+    def stages(self) -> Stages:
+        """The record of what is done."""
+        if self._stages is None:
+            self._stages = Stages(self.folder, self._command)
+        return self._stages
+
+    def collect(self) -> None:
+        """Manifests, pretraining episodes with hidden sensors, and demonstrations with all of them."""
+        self._manifests = write_manifests(self.config, self.folder / "manifests")
+        for name, plan, hidden in (
+            ("pretrain", self.config.pretraining, self.config.hidden),
+            ("demonstrations", self.config.demonstrations, ()),
+        ):
+            self.stages.run(f"collect/{name}", lambda n=name, p=plan, h=hidden: self._collect(n, p, h), self.say)
+
+    def _collect(self, name: str, plan: CollectionPlan, hidden: tuple[str, ...]) -> int:
+        config = self._collect_config(plan, hidden)
+        result = collect(self._manifests[name], self.data(name), config, sensors=self.config.sensors or None)
+        self.say(str(result))
+        return result.steps
+
+    def _collect_config(self, plan: CollectionPlan, hidden: tuple[str, ...]) -> CollectConfig:
+        policy = build(PolicyConfig, plan.policy, "policy")
+        return replace(build(CollectConfig, self.config.collect, "collect"), policy=policy, hidden=hidden)
+
+    def train(self, seed: int) -> None:
+        """Every training stage of one seed that some arm needs."""
+        for name in ("pretrain", "imitation", "imitation_scratch"):
+            if self.config.needs(name):
+                self.stages.run(f"{name}/seed{seed}", lambda n=name: self._pretrain(n, seed), self.say)
+        for name in ("rl_scratch", "pretrained_rl"):
+            if self.config.needs(name):
+                self.stages.run(f"{name}/seed{seed}", lambda n=name: self._finetune(n, seed), self.say)
+
+    def _pretrain(self, name: str, seed: int) -> int:
+        config = self._pretrain_config(name, seed)
+        pretrain(config, self.training(name, seed))
+        return config.steps * config.batch_size
+
+    def _pretrain_config(self, name: str, seed: int) -> PretrainConfig:
+        data, options = ("pretrain", self.config.pretrain) if name == "pretrain" else ("demonstrations", self.config.imitate)
+        fixed: dict[str, Any] = {"data": str(self.data(data)), "seed": seed, "agent": self.config.agent}
+        if name == "imitation":
+            fixed["init_from"] = str(self.checkpoint("pretrain", seed))
+        objective = "inverse_dynamics" if name == "pretrain" else "behaviour_cloning"
+        return build(PretrainConfig, {"objective": objective, **options, **fixed}, name)
+
+    def _finetune(self, name: str, seed: int) -> int:
+        config = self._finetune_config(name, seed)
+        finetune(config, self.training(name, seed), self._say_progress(f"{name}/seed{seed}", config.iterations))
+        return config.iterations * config.steps_per_iteration
+
+    def _finetune_config(self, name: str, seed: int) -> FinetuneConfig:
+        fixed: dict[str, Any] = {"tasks": self.config.tasks, "seed": seed, "sensors": self.config.sensors}
+        if name == "pretrained_rl":
+            fixed["init"] = str(self.checkpoint("imitation", seed))
+        else:
+            fixed |= {"agent": self.config.agent, "statistics": str(self.data("demonstrations"))}
+        return build(FinetuneConfig, {**self.config.finetune, **fixed}, "finetune")
+
+    def _say_progress(self, name: str, iterations: int) -> Callable[[int, Mapping[str, float]], None]:
+        every = max(1, iterations // 5)
+
+        def on_iteration(iteration: int, figures: Mapping[str, float]) -> None:
+            if iteration % every == 0 or iteration == iterations:
+                self.say(f"{name}: {iteration}/{iterations} success {figures.get('success', float('nan')):.0%}")
+
+        return on_iteration
+
+    def evaluate(self) -> None:
+        """Every arm on the test manifest."""
+        for arm in self.config.arms:
+            stage, mask = ARMS[arm]
+            for seed in self.config.seeds if stage else self.config.seeds[:1]:
+                policy = (
+                    PolicyConfig(kind=arm)
+                    if stage is None
+                    else PolicyConfig("checkpoint", path=str(self.checkpoint(stage, seed)), mask=mask)
+                )
+                self.stages.run(f"evaluate/{arm}/seed{seed}", lambda a=arm, p=policy, s=seed: self._evaluate(a, p, s), self.say)
+
+    def _evaluate(self, arm: str, policy: PolicyConfig, seed: int) -> int:
+        first = seed == self.config.seeds[0]
+        config = replace(self._evaluate_config, videos=self.config.evaluation.videos if first else 0)
+        rows = evaluate(policy, self._manifests["test"], config, arm=arm, train_seed=seed, out=self.folder)
+        return sum(row["steps"] for row in rows)
+
+    def data(self, name: str) -> Path:
+        """Folder of a collection."""
+        return self.folder / "data" / name
+
+    def training(self, name: str, seed: int) -> Path:
+        """Folder of a training stage."""
+        return self.folder / "checkpoints" / name / f"seed{seed}"
+
+    def checkpoint(self, name: str, seed: int) -> Path:
+        """The last checkpoint of a training stage, or where it will be."""
+        found = sorted(p for p in (self.training(name, seed) / "checkpoints").glob("*") if not p.name.startswith("."))
+        return found[-1] if found else self.training(name, seed) / "checkpoints"

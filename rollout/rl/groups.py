@@ -1,0 +1,65 @@
+"""From tasks to groups: which simulations run through the agent together, and what sensors and bodies there are."""
+
+from collections.abc import Mapping, Sequence
+
+from trunkline.envs.registry import make_worlds
+from trunkline.envs.spec import ActionSpec, SensorSpec
+from trunkline.errors import InputError, unknown
+from trunkline.rollout.rl.fragment import Group
+
+
+def plan_groups(
+    tasks: Sequence[str],
+    sensors: Mapping[str, Sequence[str]],
+    known: Mapping[str, SensorSpec] | None = None,
+    bodies: Mapping[str, ActionSpec] | None = None,
+) -> tuple[tuple[Group, ...], dict[str, SensorSpec], dict[str, ActionSpec]]:
+    """Group tasks by body and sensors.
+
+    Args:
+        tasks: "family/task" of each.
+        sensors: names of the sensors to read, by world family; families that are not named read their default ones.
+        known: the sensors of a trained agent; others are left out, and these must be the very same.
+        bodies: the bodies of a trained agent.
+
+    Returns:
+        The groups, the sensors and the bodies by name, in the order of first appearance.
+
+    Raises:
+        InputError: unknown task or sensor, a task that the agent has no sensor or body for, or two sensors of one name
+            but different forms.
+    """
+    members: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    found: dict[str, SensorSpec] = {}
+    actions: dict[str, ActionSpec] = {}
+    families = {_family(task) for task in tasks}
+    for family in sensors:
+        if family not in families:
+            raise unknown("world family in sensors", family, families)
+    for task in tasks:
+        world = make_worlds(task, 1, sensors.get(_family(task)))
+        specs, action = dict(world.sensors), world.action_spec
+        world.close()
+        if known is not None:
+            specs = {name: spec for name, spec in specs.items() if name in known}
+            if not specs:
+                raise InputError(f"the agent has none of the sensors of {task}; it has {', '.join(known)}")
+        if bodies is not None and action.name not in bodies:
+            raise InputError(f"the agent has no policy for the body {action.name!r} of {task}; it has {', '.join(bodies)}")
+        for name, spec in specs.items():
+            other = (known or found).get(name, spec)
+            difference = other.difference(spec)
+            if difference is not None:
+                raise InputError(f"sensor {name!r} of {task} is another than the agent's: {difference}")
+            found.setdefault(name, other)
+        if actions.setdefault(action.name, action) != action or (bodies or actions)[action.name] != action:
+            raise InputError(f"the body {action.name!r} of {task} has other actions than the agent's of that name")
+        members.setdefault((action.name, tuple(specs)), []).append(task)
+    groups = tuple(
+        Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group)) for (body, names), group in members.items()
+    )
+    return groups, found, actions
+
+
+def _family(task: str) -> str:
+    return task.partition(":" if task.startswith("gym:") else "/")[0]

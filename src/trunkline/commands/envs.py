@@ -1,0 +1,42 @@
+"""`trunkline envs`: worlds are listed and tried."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from trunkline.commands.common import say
+from trunkline.envs import registry
+from trunkline.envs.registry import make_worlds, sample_tasks
+from trunkline.errors import unknown
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`list`, or `check [TASK …]`."""
+    verb = arguments[0] if arguments else "list"
+    if verb == "list":
+        for task in registry.tasks():
+            say(task)
+        say("gym:<id>   any Gymnasium id, e.g. gym:Ant-v5")
+        for name, error in registry.broken().items():
+            print(f"trunkline: world plug-in {name!r} failed to import: {error}", file=sys.stderr)
+    elif verb == "check":
+        for task in arguments[1:] or registry.tasks():
+            say(_check(task))
+    else:
+        raise unknown("envs command", verb, ["list", "check"])
+
+
+def _check(task: str) -> str:
+    """Run the scripted expert on a few training episodes."""
+    world = make_worlds(task, 8)
+    specs = sample_tasks(task, 16, 0, "train")
+    world.reset(options={"tasks": specs})
+    solved = steps = 0
+    while world.active.any():
+        steps += int(world.active.sum())
+        _, _, terminated, truncated, info = world.step(world.expert_actions())
+        solved += int(np.sum(info["success"][terminated | truncated]))
+    sensors = ", ".join(f"{name}{spec.shape}" for name, spec in world.sensors.items())
+    body = f"{world.action_spec.name}{world.action_spec.shape}"
+    return f"{task:<24} expert {solved}/{len(specs)}, {steps} steps; sensors {sensors}; body {body}"

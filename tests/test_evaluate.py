@@ -1,0 +1,145 @@
+"""Evaluation: rows, resuming, refusals, videos, agents; the same on actors."""
+
+import av
+import pytest
+
+from trunkline.envs.manifest import Manifest
+from trunkline.envs.registry import make_worlds, sample_tasks
+from trunkline.errors import InputError
+from trunkline.rollout.evaluate import EvaluateConfig, evaluate
+from trunkline.rollout.policies import PolicyConfig
+from trunkline.rollout.report.results import load_results
+from trunkline.rollout.report.videos import find_videos
+from trunkline.rollout.results import SCHEMA, read_results, success_rates
+
+QUIET = EvaluateConfig(num_envs=4, quiet=True)
+
+
+def manifest_of(count=6, seed=0, tasks=("fake/reach", "pointmass/reach")):
+    return Manifest(tuple(spec for task in tasks for spec in sample_tasks(task, count, seed, "test/goal")))
+
+
+def agent(tasks=("fake/reach",)):
+    from trunkline.agents.agent import Agent
+
+    worlds = [make_worlds(task, 1) for task in tasks]
+    sensors = {name: spec for world in worlds for name, spec in world.sensors.items()}
+    return Agent(sensors, {world.action_spec.name: world.action_spec for world in worlds})
+
+
+def timeless(rows):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_one_row_an_episode_in_the_manifests_order(tmp_path):
+    manifest = manifest_of()
+    rows = evaluate(PolicyConfig("expert"), manifest, QUIET, arm="expert", train_seed=3, out=tmp_path)
+    assert [row["task_id"] for row in rows] == [spec.id for spec in manifest]
+    first = rows[0]
+    assert set(first) == set(SCHEMA.names)
+    assert (first["arm"], first["train_seed"], first["axis"], first["split"]) == ("expert", 3, "goal", "test/goal")
+    assert first["manifest"] == manifest.sha256 and first["steps"] > 0 and first["seconds"] > 0 and first["lost"] is None
+    assert success_rates(rows) == {("fake/reach", "goal"): 1.0, ("pointmass/reach", "goal"): 1.0}
+    assert read_results(tmp_path / "results.parquet") == rows
+    assert load_results(tmp_path / "results.parquet").arms == ["expert"]  # the report reads what is written here
+
+
+def test_arms_share_a_table_and_cells_that_are_there_are_not_run_again(tmp_path, monkeypatch):
+    manifest = manifest_of()
+    once = evaluate(PolicyConfig("expert"), manifest, QUIET, arm="expert", out=tmp_path)
+    evaluate(PolicyConfig("random"), manifest, QUIET, arm="random", out=tmp_path)
+    evaluate(PolicyConfig("random", seed=1), manifest, QUIET, arm="random", train_seed=1, out=tmp_path)
+    assert len(read_results(tmp_path / "results.parquet")) == 3 * len(manifest)
+    assert evaluate(PolicyConfig("expert"), manifest, QUIET, arm="expert", out=tmp_path) == once  # seconds included
+    with pytest.raises(InputError, match="another arm name"):
+        evaluate(PolicyConfig("expert"), manifest_of(seed=1), QUIET, arm="expert", out=tmp_path)
+    assert len(read_results(tmp_path / "results.parquet")) == 3 * len(manifest)
+
+
+def test_what_is_missing_after_an_interrupt_is_run(tmp_path, monkeypatch):
+    from trunkline.rollout import evaluate as module
+
+    manifest = manifest_of()
+    whole = evaluate(PolicyConfig("random"), manifest, QUIET, arm="random")
+    run = module.run_chunks
+
+    def interrupted(*arguments):
+        for count, outcome in enumerate(run(*arguments)):
+            if count == 5:
+                raise KeyboardInterrupt
+            yield outcome
+
+    monkeypatch.setattr(module, "run_chunks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(PolicyConfig("random"), manifest, QUIET, arm="random", out=tmp_path)
+    assert len(read_results(tmp_path / "results.parquet")) == 5
+    monkeypatch.setattr(module, "run_chunks", run)
+    rows = evaluate(PolicyConfig("random"), manifest, QUIET, arm="random", out=tmp_path)
+    assert timeless(rows) == timeless(whole)
+
+
+def test_lost_episodes_are_rows_with_a_reason():
+    manifest = manifest_of(tasks=("fake/reach",))
+    options = {"fake": {"nan_seeds": [manifest.tasks[1].seed]}}
+    rows = evaluate(PolicyConfig("random"), manifest, QUIET, options=options)
+    assert [row["lost"] is not None for row in rows] == [False, True, *[False] * 4]
+    assert "'position'" in rows[1]["lost"] and rows[1]["steps"] == 4
+
+
+def test_an_agent_is_evaluated_as_it_is(tmp_path):
+    from trunkline.agents.checkpoint import save_agent
+
+    trained = agent(("fake/reach", "pointmass/reach"))
+    manifest = manifest_of()
+    rows = evaluate(trained, manifest, QUIET)
+    assert len(rows) == len(manifest)
+    save_agent(trained, tmp_path / "agent")
+    loaded = PolicyConfig("checkpoint", path=str(tmp_path / "agent"))
+    assert timeless(evaluate(loaded, manifest, QUIET)) == timeless(rows)
+    masked = PolicyConfig("checkpoint", path=str(tmp_path / "agent"), mask=("goal",))
+    assert [row["return"] for row in evaluate(masked, manifest, QUIET)] != [row["return"] for row in rows]
+    with pytest.raises(InputError, match="save it"):
+        evaluate(trained, manifest, QUIET, actors=2)
+
+
+def test_videos_play_and_the_report_finds_them(tmp_path):
+    manifest = manifest_of()
+    evaluate(PolicyConfig("expert"), manifest, QUIET, arm="expert", out=tmp_path, videos=1, video_size=32)
+    rows = evaluate(
+        PolicyConfig("random"), manifest_of(tasks=("fake/reach",)), QUIET, arm="random", out=tmp_path, videos=2, video_size=33
+    )
+    videos = find_videos(tmp_path / "videos")
+    assert {(video.arm, video.task, video.axis, video.success) for video in videos} >= {
+        ("expert", "fake/reach", "goal", True),
+        ("random", "fake/reach", "goal", False),
+    }
+    named = [row["video"] for row in rows if row["video"]]
+    assert 2 <= len(named) <= 4
+    row = next(row for row in rows if row["video"])
+    with av.open(str(tmp_path / row["video"])) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.width, stream.height) == ("h264", 32, 32)
+        assert sum(1 for _ in container.decode(stream)) == row["steps"]
+
+
+def test_mistakes_are_named(tmp_path):
+    manifest = manifest_of()
+    with pytest.raises(InputError, match="did you mean 'num_envs'"):
+        evaluate(PolicyConfig(), manifest, num_env=3)
+    with pytest.raises(InputError, match="without a folder"):
+        evaluate(PolicyConfig(), manifest, QUIET, videos=1)
+    with pytest.raises(InputError, match="unknown body"):
+        evaluate(agent(), Manifest(tuple(sample_tasks("pointmass/reach", 2, 0))), QUIET)
+    (tmp_path / "results.parquet").write_text("arm,task")
+    with pytest.raises(InputError, match="truncated or no parquet"):
+        evaluate(PolicyConfig(), manifest, QUIET, out=tmp_path)
+    assert (tmp_path / "results.parquet").read_text() == "arm,task"
+
+
+@pytest.mark.ray
+def test_actors_give_the_same_rows(ray_session, tmp_path):
+    manifest = manifest_of(20)
+    here = evaluate(PolicyConfig("random"), manifest, QUIET)
+    actors = evaluate(PolicyConfig("random"), manifest, QUIET, actors=2, out=tmp_path, videos=1, video_size=32)
+    assert timeless({**row, "video": None} for row in actors) == timeless(here)
+    assert find_videos(tmp_path / "videos")
