@@ -17,7 +17,6 @@ from trunkline.errors import InputError
 
 CODEC = "libx264"
 OPTIONS = {"crf": "18", "g": "2", "bf": "0", "preset": "veryfast"}
-TIME_BASE_SCALE = 512  # ticks a frame; finer than the tolerance of any reader
 
 
 def write_video(path: Path, clips: Iterable[np.ndarray], fps: float) -> None:
@@ -35,11 +34,11 @@ def write_video(path: Path, clips: Iterable[np.ndarray], fps: float) -> None:
                 stream = container.add_stream(CODEC, rate=rate, options=OPTIONS)
                 stream.height, stream.width = clip.shape[1:3]
                 stream.pix_fmt = "yuv420p"
-                stream.time_base = stream.codec_context.time_base = 1 / (rate * TIME_BASE_SCALE)
+                stream.codec_context.time_base = 1 / rate
                 stream.codec_context.thread_count = 1
             for image in clip:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                frame.pts, frame.time_base = number * TIME_BASE_SCALE, stream.time_base
+                frame.pts, frame.time_base = number, 1 / rate
                 number += 1
                 container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -24,7 +24,7 @@ PROGRESS_REWARD = 10.0
 SUCCESS_REWARD = 5.0
 
 
-class World(VectorEnv):
+class World(VectorEnv[Observations, Any, Any]):
     """E simulations of one task, stepped together.
 
     Episodes come from a queue of TaskSpecs. `reset(options={"tasks": specs})` fills it (any iterable, also an
@@ -156,9 +156,7 @@ class World(VectorEnv):
         observations = self._observe(None)
         return observations, {"success": success, "progress": self._progress.copy(), "task": self._task_index.copy()}
 
-    def step(
-        self, actions: np.ndarray
-    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: np.ndarray) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One control step of all simulations that have an episode.
 
         Args:
@@ -172,7 +170,9 @@ class World(VectorEnv):
         """
         actions = np.asarray(actions)
         if actions.shape != self.action_space.shape:
-            raise InputError(f"actions have shape {actions.shape}, {self.family}/{self.task} takes {self.action_space.shape}")
+            raise InputError(
+                f"actions have shape {actions.shape}, {self.family}/{self.task} takes {self.action_space.shape}"
+            )
         if not self.action_spec.discrete:
             if not np.isfinite(actions).all():
                 row = int(np.flatnonzero(~np.isfinite(actions).reshape(self.num_envs, -1).all(1))[0])
@@ -202,7 +202,10 @@ class World(VectorEnv):
             if self._take(ids):
                 self._progress[ids] = self._measure()[0][ids]
                 for name, value in self._observe(ids).items():
-                    observations[name][ids] = value[ids]
+                    if observations[name].shape == value.shape:
+                        observations[name][ids] = value[ids]
+                    else:  # a failing sensor changed its form; who reads it sees that in `final_obs`
+                        observations[name] = value
         return observations, reward, terminated, truncated, info
 
     def _reward(self, progress: np.ndarray, success: np.ndarray) -> np.ndarray:

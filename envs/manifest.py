@@ -53,7 +53,12 @@ class Manifest:
 
     def save(self, path: str | Path) -> None:
         """Write it to `path` (JSON), atomically."""
-        value = {"format": FORMAT, "sha256": self.sha256, "count": len(self), "tasks": [t.to_json() for t in self.tasks]}
+        value = {
+            "format": FORMAT,
+            "sha256": self.sha256,
+            "count": len(self),
+            "tasks": [t.to_json() for t in self.tasks],
+        }
         write_text(path, json.dumps(value, indent=0))
 
     @classmethod

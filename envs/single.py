@@ -10,7 +10,7 @@ from trunkline.envs.registry import make_worlds
 from trunkline.envs.spec import TaskSpec
 
 
-class SingleEnv(gymnasium.Env):
+class SingleEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
     """A world of one simulation without its batch axis.
 
     `reset(seed=…)` draws a training TaskSpec from the seed; `reset(options={"task": spec})` starts that one.
@@ -51,6 +51,8 @@ class SingleEnv(gymnasium.Env):
         return {name: value[0] for name, value in observations.items()}
 
 
-def make_env(task: str, sensors: Sequence[str] | None = None, render_mode: str | None = None, **options: Any) -> SingleEnv:
+def make_env(
+    task: str, sensors: Sequence[str] | None = None, render_mode: str | None = None, **options: Any
+) -> SingleEnv:
     """One simulation of `task` as a `gymnasium.Env`; arguments as for `make_worlds`."""
     return SingleEnv(task, sensors, render_mode, **options)

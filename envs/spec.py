@@ -73,6 +73,8 @@ class SensorSpec:
     def space(self) -> spaces.Box:
         """The Gymnasium space of one reading."""
         dtype: Any = np.dtype(self.dtype)
+        low: Any
+        high: Any
         low, high = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         low = low if self.low is None else np.broadcast_to(np.asarray(self.low, dtype), self.shape)
         high = high if self.high is None else np.broadcast_to(np.asarray(self.high, dtype), self.shape)

@@ -55,7 +55,9 @@ def main() -> None:
     for task, num_envs in [("pointmass/reach", 1024), *((f"tabletop/{name}", 64) for name in TASKS)]:
         ours, raw = measure(task, num_envs, threads)
         ratios[task] = round(ours / raw, 3)
-        print(f"{task:<24} {num_envs:>5} sims {threads} threads: {ours:>9,.0f} of {raw:>9,.0f} steps/s = {ratios[task]:.3f}")
+        print(
+            f"{task:<24} {num_envs:>5} sims {threads} threads: {ours:>9,.0f} of {raw:>9,.0f} steps/s = {ratios[task]:.3f}"
+        )
     tabletop = [ratio for task, ratio in ratios.items() if task.startswith("tabletop/")]
     print(json.dumps({**ratios, "min_ratio": min(tabletop)}))
 

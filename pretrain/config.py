@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 from trunkline import schema
 from trunkline.agents.config import AgentConfig
 from trunkline.errors import InputError, unknown
-from trunkline.pretrain.sampling import Mode
 
 Device = Literal["auto", "cpu", "cuda"]
+Mode = Literal["mixed", "single"]
 
 # What says where a run is computed, not what: a run may be resumed with other values of these.
 ELSEWHERE = frozenset({"device", "compile", "max_failures", "keep"})

@@ -6,14 +6,14 @@ tasks, each loss weighted by w_t, or draws from w with equal weights, whose expe
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from trunkline.data.stream import Batch, FrameStream
 from trunkline.errors import InputError, unknown
+from trunkline.pretrain.config import Mode
 
-Mode = Literal["mixed", "single"]
 Weights = str | Mapping[str, float]
 
 BALANCES = {"uniform": 0.0, "sqrt": 0.5, "proportional": 1.0}

@@ -107,8 +107,8 @@ def run_episodes(
         steps += active
         done = terminated | truncated
         if done.any():
-            # The readings an episode ends on are checked too; from here on `observations` are of the next ones.
-            _note(faults, _faults(world.sensors, info["final_obs"], done), world, steps, specs_before)
+            # The readings an episode ends on are checked too; `observations` are already of the ones that follow.
+            _note(faults, _faults(world.sensors, info["final_obs"], active), world, steps, specs_before)
         seconds[active] += (time.perf_counter() - start) / active.sum()
 
         for i in np.flatnonzero(done).tolist():

@@ -29,7 +29,7 @@ from trunkline.errors import InputError
 from trunkline.files import write_text
 from trunkline.pretrain.corpus import open_corpus
 from trunkline.rollout.ray_session import ray_session
-from trunkline.rollout.rl.algorithm import FIGURES, Finetuner, Resources, algorithm_config
+from trunkline.rollout.rl.algorithm import Finetuner, Resources, algorithm_config
 from trunkline.rollout.rl.env_runner import RunnerConfig
 from trunkline.rollout.rl.fragment import Group
 from trunkline.rollout.rl.groups import plan_groups
@@ -112,7 +112,7 @@ class FinetuneConfig:
             raise InputError(f"num_envs={self.num_envs} must be at least 1 for each of {shares} runners and learners")
         batch = self.num_envs * self.fragment_length // max(1, self.num_learners)
         if batch < self.ppo.minibatches:
-            raise InputError(f"{batch} steps of a task an iteration are fewer than ppo.minibatches={self.ppo.minibatches}")
+            raise InputError(f"{batch} steps of a task an iteration are fewer than minibatches={self.ppo.minibatches}")
 
     @property
     def steps_per_iteration(self) -> int:
@@ -166,11 +166,11 @@ def _train(
         log.rewind(algorithm.update_index)
         while algorithm.update_index < config.iterations:
             before = algorithm.update_index
-            results = algorithm.train()
+            algorithm.train()
             iteration = algorithm.update_index
             if iteration == before:  # every runner was lost; they are being restarted
                 continue
-            figures = {name: float(value) for name, value in results[FIGURES].items()}
+            figures = dict(algorithm.figures)
             log.log(iteration, {**figures, "total_steps": float(iteration * config.steps_per_iteration)})
             if on_iteration is not None:
                 on_iteration(iteration, figures)
@@ -244,7 +244,7 @@ def _contexts(config: FinetuneConfig) -> dict[str, tuple[TaskSpec, ...]] | None:
             raise InputError(f"{config.contexts} has no TaskSpec of {task}; it has {', '.join(indices) or 'none'}")
     other = next((spec for spec in manifest if spec.axis != "seen"), None)
     if other is not None:
-        raise InputError(f"{config.contexts} holds TaskSpec {other.id} of split {other.split}; train on the train split")
+        raise InputError(f"{config.contexts} holds TaskSpec {other.id} of split {other.split}; train on train only")
     return {task: tuple(manifest.tasks[i] for i in indices[task]) for task in config.tasks}
 
 
@@ -253,10 +253,12 @@ def _start(algorithm: Finetuner, config: FinetuneConfig, agent: Agent, done: tup
     fresh = algorithm.all_weights()
     start = {name: value.cpu().numpy() for name, value in agent.state_dict().items()}
     weights = dict(fresh)
+    copies = {"policy", "reference"}
+    if config.init is not None and config.critic is None:
+        copies.add("critic")
     for name in fresh:
         part, _, key = name.partition(".")
-        copied = part in ("policy", "reference") or (part == "critic" and config.critic is None and config.init is not None)
-        if copied and key in start:
+        if part in copies and key in start:
             weights[name] = start[key]
     optimizers = None
     if done is not None:

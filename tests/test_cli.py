@@ -45,7 +45,9 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp
 
 def test_tasks_are_sampled_shown_and_verified(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["tasks", "sample", "tasks=[pointmass/reach,fake/reach]", "count=3", "split=test/goal", "out=m.json"]) == 0
+    assert (
+        main(["tasks", "sample", "tasks=[pointmass/reach,fake/reach]", "count=3", "split=test/goal", "out=m.json"]) == 0
+    )
     assert main(["tasks", "verify", "m.json"]) == 0
     assert main(["tasks", "show", "m.json"]) == 0
     assert "pointmass/reach" in capsys.readouterr().out

@@ -20,6 +20,7 @@ from trunkline.envs.manifest import Manifest
 from trunkline.envs.registry import sample_tasks
 from trunkline.errors import InputError
 from trunkline.rollout import ray_session as session
+from trunkline.rollout.chunks import make_chunks, plan_task
 from trunkline.rollout.collect import CollectConfig, collect
 from trunkline.rollout.interrupts import uninterrupted
 from trunkline.rollout.policies import PolicyConfig, make_policy
@@ -123,10 +124,12 @@ def test_ctrl_c_waits_for_the_write_to_end():
 def test_ray_listens_on_loopback_only_and_keeps_its_files_private(ray_session):
     import ray
 
-    with Pool(PolicyConfig(), PoolConfig(actors=2)) as pool:
-        pool._hire_for(2)
-        while len(pool.process_ids()) < 2:
-            pool._harvest(timeout=0.2)
+    policy = make_policy(PolicyConfig())
+    chunks = make_chunks(manifest_of(400), {task: plan_task(task, policy) for task in TASKS}, 20)
+    with Pool(PolicyConfig(), PoolConfig(actors=2, num_envs=1)) as pool:
+        for _ in pool.run(chunks):
+            if len(pool.process_ids()) == 2:
+                break
         addresses = session.listening_addresses()
         assert sum("ray::Runner" in name for names in addresses.values() for name in names) == 2
         assert {address for address in addresses if not session.is_loopback(address)} == set()
@@ -146,13 +149,13 @@ def test_the_data_set_is_the_same_bits_whoever_collects(ray_session, tmp_path):
 
 @pytest.mark.ray
 def test_killed_actors_are_replaced_and_every_taskspec_is_there_once(ray_session, tmp_path):
-    manifest = manifest_of(1500, tasks=("fake/reach",))
+    manifest = manifest_of(1000, tasks=("fake/reach",))
     policy = PolicyConfig("random")
     killed, stop = [], threading.Event()
 
     def murder():
         draw = random.Random(0)
-        while not stop.wait(draw.uniform(0.2, 0.5)) and len(killed) < 4:
+        while not stop.wait(draw.uniform(0.2, 0.5)) and len(killed) < 3:
             for pid in draw.sample(found := runners(), min(1, len(found))):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -166,7 +169,7 @@ def test_killed_actors_are_replaced_and_every_taskspec_is_there_once(ray_session
         stop.set()
         thread.join()
     assert len(killed) >= 2
-    assert (result.episodes, result.tasks["fake/reach"].finished, result.lost) == (1500, 1500, 0)
+    assert (result.episodes, result.tasks["fake/reach"].finished, result.lost) == (1000, 1000, 0)
     assert held(tmp_path / "c") == sorted(spec.id for spec in manifest)
     collect(manifest, tmp_path / "calm", config_of(0, 8, policy, chunk=50))
     assert content(tmp_path / "c") == content(tmp_path / "calm")
@@ -224,19 +227,18 @@ def test_ctrl_c_leaves_a_collection_that_goes_on(tmp_path):
     manifest = manifest_of(4000, tasks=("fake/reach",))
     manifest.save(tmp_path / "manifest.json")
     root = tmp_path / "c"
-    arguments = [f"manifest={tmp_path / 'manifest.json'}", f"out={root}", "ray.num_cpus=1", "+collect.policy.kind=random"]
-    arguments += ["+collect.pool.actors=1", "+collect.pool.num_envs=2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trunkline.cli", "collect", *arguments],
-        start_new_session=True,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 90
-    while not list(root.glob("line/meta/episodes/*/*.parquet")) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    _, errors = process.communicate(timeout=60)
+    arguments = [f"manifest={tmp_path / 'manifest.json'}", f"out={root}", "ray.num_cpus=1", "collect.policy.kind=random"]
+    command = [sys.executable, "-m", "trunkline.cli", "collect", *arguments, "collect.pool.actors=1"]
+    with subprocess.Popen(
+        [*command, "collect.pool.num_envs=2"], start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 90
+        while process.poll() is None and time.monotonic() < deadline:
+            if list(root.glob("line/meta/episodes/*/*.parquet")):
+                os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+                break
+            time.sleep(0.02)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     there = held(root)

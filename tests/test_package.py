@@ -23,7 +23,17 @@ def build_wheel(source, folder):
     copy = folder / "source"
     shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv*", "runs", ".git", "*.egg-info"))
     built = run(
-        sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(copy), cwd=folder
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(copy),
+        cwd=folder,
     )
     assert built.returncode == 0, built.stderr
     return next(folder.glob("*.whl"))
@@ -53,8 +63,14 @@ def fresh_venv(tmp_path_factory):
 @pytest.mark.slow
 def test_wheel_holds_real_files(fresh_venv):
     names = zipfile.ZipFile(fresh_venv[2]).namelist()
-    for needed in ("trunkline/cli.py", "trunkline/py.typed", "trunkline/envs/base.py", "trunkline/configs/run.yaml",
-                   "trunkline/configs/experiment/quickstart.yaml", "trunkline/rollout/rl/env_runner.py"):
+    for needed in (
+        "trunkline/cli.py",
+        "trunkline/py.typed",
+        "trunkline/envs/base.py",
+        "trunkline/configs/run.yaml",
+        "trunkline/configs/experiment/quickstart.yaml",
+        "trunkline/rollout/rl/env_runner.py",
+    ):
         assert needed in names
     assert not [n for n in names if n.startswith(("tests/", "perf/", "agents/", "envs/"))]
 
@@ -68,7 +84,15 @@ def test_wheel_runs_outside_the_checkout_with_plug_ins(fresh_venv):
     assert listed.returncode == 0, listed.stderr
     assert "cart/park" in listed.stdout and "pointmass/reach" in listed.stdout
     collected = run(
-        python, "-m", "trunkline.cli", "collect", "tasks=[cart/park]", "episodes=6", "out=data", "collect.num_actors=1", cwd=folder
+        python,
+        "-m",
+        "trunkline.cli",
+        "collect",
+        "tasks=[cart/park]",
+        "episodes=6",
+        "out=data",
+        "collect.num_actors=1",
+        cwd=folder,
     )
     assert collected.returncode == 0, collected.stderr
     trained = run(

@@ -18,7 +18,9 @@ from trunkline.schema import build, to_plain
 
 
 def test_specs_survive_json():
-    sensor = SensorSpec("camera", "depth", (8, 8, 4), "uint8", form={"fovy": 45.0}).with_statistics(np.zeros(4), np.ones(4))
+    sensor = SensorSpec("camera", "depth", (8, 8, 4), "uint8", form={"fovy": 45.0}).with_statistics(
+        np.zeros(4), np.ones(4)
+    )
     action = ActionSpec("keys", (2,), choices=(3, 4))
     task = TaskSpec("a/b", 3, {"goal": [0.1, 0.2]}, "test/goal", 10)
     for spec in (sensor, action, task):

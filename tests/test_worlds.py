@@ -88,7 +88,10 @@ def test_splits_share_no_context():
         assert all(disjoint(a, b) for i, a in enumerate(parts) for b in parts[i + 1 :])
     # Disjoint by construction: the cells differ, so no training goal lies in a cell of the test part.
     cells = [
-        {tuple(np.floor(np.array(t.params["goal"]) / 0.06).astype(int)) for t in sample_tasks("pointmass/reach", 500, 1, s)}
+        {
+            tuple(np.floor(np.array(t.params["goal"]) / 0.06).astype(int))
+            for t in sample_tasks("pointmass/reach", 500, 1, s)
+        }
         for s in ("train", "test/goal")
     ]
     assert cells[0] and cells[1] and not cells[0] & cells[1]

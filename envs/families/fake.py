@@ -89,9 +89,9 @@ class FakeWorld(World):
             columns = np.linspace(-1, 1, 8)
             row = np.exp(-(((columns - self._position[:, None]) / 0.3) ** 2)).astype(np.float32)
             readings["camera"] = np.repeat(row[:, None, :, None], 8, axis=1)
-        first = next(iter(self.sensors))
+        first = next(iter(self.sensors), None)
         for i, spec in enumerate(self.specs):
-            if spec is not None and self._elapsed[i] > 3:
+            if first is not None and spec is not None and self._elapsed[i] > 3:
                 if spec.seed in self._nan_seeds:
                     readings[first][i] = np.nan
                 if spec.seed in self._wrong_shape_seeds:

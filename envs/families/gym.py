@@ -23,7 +23,7 @@ DEFAULT_MAX_STEPS = 1000
 _PARTS = ("train", "validation/goal", "test/goal")
 
 
-def _make(task: str, kwargs: dict[str, Any]) -> gymnasium.Env:
+def _make(task: str, kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(task, **kwargs)
 
 
@@ -56,7 +56,7 @@ class GymWorld(World):
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             raise InputError(f"gymnasium cannot make {task!r}: {error}") from error
         self._probe_spaces = probe.observation_space, probe.action_space
-        probe.close()
+        probe.close()  # type: ignore[no-untyped-call]
         super().__init__(task, num_envs, sensors, num_threads)
         # A fork server starts workers quickly and, unlike a fork, not as copies of a process with running threads.
         self._envs: AsyncVectorEnv | SyncVectorEnv = (
@@ -64,6 +64,7 @@ class GymWorld(World):
             if processes
             else SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
         )
+        self._latest: Any = None
         self._success = np.zeros(num_envs, bool)
         self._rewards = np.zeros(num_envs)
         self._ended = np.zeros(num_envs, bool)
@@ -83,7 +84,9 @@ class GymWorld(World):
         limit = spec.max_episode_steps if spec is not None else None
         first = seed * 1_000_003
         return [
-            TaskSpec(f"gym:{task}", (first + i) * len(_PARTS) + _PARTS.index(split), {}, split, limit or DEFAULT_MAX_STEPS)
+            TaskSpec(
+                f"gym:{task}", (first + i) * len(_PARTS) + _PARTS.index(split), {}, split, limit or DEFAULT_MAX_STEPS
+            )
             for i in range(count)
         ]
 
@@ -99,7 +102,7 @@ class GymWorld(World):
             if not isinstance(part, spaces.Box):
                 raise InputError(f"gym:{self.task} observes {part}; only Box and Dict of Box can be sensors")
             image = len(part.shape) == 3
-            sensors.append(SensorSpec(name, "rgb" if image else "proprio", part.shape, part.dtype.name))
+            sensors.append(SensorSpec(name, "rgb" if image else "proprio", part.shape, str(part.dtype)))
         return sensors
 
     def default_sensors(self) -> tuple[str, ...]:
@@ -122,7 +125,7 @@ class GymWorld(World):
         for i, task in zip(ids, tasks, strict=True):
             seeds[i] = task.seed % 2**31
         # The first reset of a vector environment must be of all its environments.
-        options = {"reset_mask": mask} if self.active.any() and not mask.all() and hasattr(self, "_latest") else None
+        options = {"reset_mask": mask} if self.active.any() and not mask.all() and self._latest is not None else None
         self._latest, _ = self._envs.reset(seed=seeds, options=options)
         self._success[ids] = self._ended[ids] = False
 
@@ -133,7 +136,7 @@ class GymWorld(World):
         if isinstance(self._probe_spaces[1], spaces.Discrete):
             actions = actions[:, 0]
         self._latest, self._rewards, terminated, truncated, info = self._envs.step(actions)
-        self._terminated, self._ended = terminated, terminated | truncated
+        self._terminated, self._ended = terminated, np.logical_or(terminated, truncated)
         self._limit[truncated] = self._elapsed[truncated] + 1  # an environment's own time limit becomes the episode's
         succeeded = np.asarray(info.get("is_success", info.get("success", np.zeros(self.num_envs))), float)
         self._success = succeeded > 0

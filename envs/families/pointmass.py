@@ -11,7 +11,8 @@ import numpy as np
 from mujoco.batch import Batch
 
 from trunkline.envs.base import Observations, World
-from trunkline.envs.mujoco.sensors import goal_sensor
+from trunkline.envs.mujoco.raycast import Marker, View, depth_and_normals, pictures
+from trunkline.envs.mujoco.sensors import camera_sensor, goal_sensor
 from trunkline.envs.random import generator
 from trunkline.envs.registry import world
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
@@ -28,6 +29,9 @@ FORCE = 2.0  # N at action 1
 # Mass in kg and damping in N·s/m of the body; the object axis tests bodies lighter and heavier than any in training.
 MASSES = {"train": (0.8, 1.25), "validation": (0.65, 0.75), "test": (0.4, 0.6)}
 DAMPING = 3.0
+EYE = View((0.0, -0.001, 0.9), (0.0, 0.0, 0.0), 42.0)  # the camera sensor, straight above
+VIEW = View((0.0, -0.62, 0.62), (0.0, -0.03, 0.0), 45.0)  # pictures for people
+CAMERA_SIZE = 32  # pixels a side
 PROPORTIONAL, DERIVATIVE = 20.0, 5.0  # the expert's gains, 1/m and s/m
 
 
@@ -37,13 +41,22 @@ def _model() -> mujoco.MjModel:
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_CONTACT | mujoco.mjtDisableBit.mjDSBL_GRAVITY
     spec.worldbody.add_geom(
-        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.4, 0.4, 0.01], pos=[0, 0, -0.02], rgba=[0.85, 0.87, 0.9, 1]
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[0.34, 0.34, 0.01],
+        pos=[0, 0, -0.02],
+        rgba=[0.85, 0.87, 0.9, 1],
     )
     body = spec.worldbody.add_body(name="point")
     body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.02, 0, 0], mass=1.0, rgba=[0.16, 0.38, 0.75, 1])
     for name, axis in (("x", [1, 0, 0]), ("y", [0, 1, 0])):
         body.add_joint(
-            name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis, damping=[DAMPING, 0, 0], range=[-ARENA, ARENA], limited=1
+            name=name,
+            type=mujoco.mjtJoint.mjJNT_SLIDE,
+            axis=axis,
+            damping=[DAMPING, 0, 0],
+            range=[-ARENA, ARENA],
+            limited=1,
         )
         spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT, gear=[FORCE, 0, 0, 0, 0, 0])
     return spec.compile()
@@ -53,12 +66,14 @@ def _model() -> mujoco.MjModel:
 class PointMass(World):
     """The family `pointmass` with its one task, `reach`: come within 2 cm of the goal.
 
-    Sensors: `point_state` (position and velocity), `goal`. TaskSpec params: `start`, `goal` (x, y in metres), `mass` (kg).
+    Sensors: `point_state` (position and velocity), `goal`, `camera` (depth and normals from above). TaskSpec params: `start`, `goal` (x, y in metres), `mass` (kg).
     """
 
     family = "pointmass"
 
-    def __init__(self, task: str, num_envs: int, sensors: Sequence[str] | None = None, num_threads: int = 1, **options: Any):
+    def __init__(
+        self, task: str, num_envs: int, sensors: Sequence[str] | None = None, num_threads: int = 1, **options: Any
+    ):
         if options:
             raise unknown("option of pointmass", next(iter(options)), [])
         super().__init__(task, num_envs, sensors, num_threads)
@@ -94,7 +109,7 @@ class PointMass(World):
 
     def available_sensors(self) -> list[SensorSpec]:
         state = SensorSpec("point_state", "proprio", (4,), low=-1.0, high=1.0, units="m, m/s")
-        return [state, goal_sensor()]
+        return [state, goal_sensor(), camera_sensor(CAMERA_SIZE, EYE, 1 / (SUBSTEPS * TIMESTEP))]
 
     def default_sensors(self) -> tuple[str, ...]:
         return ("point_state", "goal")
@@ -120,7 +135,11 @@ class PointMass(World):
     def _observe(self, ids: np.ndarray | None) -> Observations:
         observations: Observations = {}
         for name in self.sensors:
-            if name == "goal":
+            if name == "camera":
+                value = np.zeros((self.num_envs, CAMERA_SIZE, CAMERA_SIZE, 4), np.float32)
+                rows = slice(None) if ids is None else ids
+                value[rows] = depth_and_normals(self.batch, EYE, CAMERA_SIZE, ids)
+            elif name == "goal":
                 value = np.zeros((self.num_envs, 3), np.float32)
                 value[:, :2] = self._goal
             else:
@@ -132,4 +151,9 @@ class PointMass(World):
 
     def expert_actions(self) -> np.ndarray:
         action = PROPORTIONAL * (self._goal - self._qpos) - DERIVATIVE * self._qvel
-        return np.clip(action, -1.0, 1.0).astype(np.float32)
+        clipped: np.ndarray = np.clip(action, -1.0, 1.0).astype(np.float32)
+        return clipped
+
+    def render_images(self, ids: Sequence[int], size: int = 128) -> np.ndarray:
+        centres = np.concatenate([self._goal[ids], np.zeros((len(ids), 1))], axis=1)
+        return pictures(self.batch, ids, VIEW, size, [Marker(centres, TOLERANCE, (0.2, 0.65, 0.35, 0.8))])

@@ -20,8 +20,9 @@ from trunkline.envs.mujoco.sensors import (
     rgb_sensor,
 )
 from trunkline.envs.mujoco.tabletop.gripper import Gripper, new_spec
+from trunkline.envs.mujoco.tabletop.handles import DoorOpen, DrawerOpen
 from trunkline.envs.mujoco.tabletop.insertion import PegInsert
-from trunkline.envs.mujoco.tabletop.mechanisms import ButtonPress, DoorOpen, DrawerOpen
+from trunkline.envs.mujoco.tabletop.mechanisms import ButtonPress
 from trunkline.envs.mujoco.tabletop.objects import PickPlace, Push, Reach
 from trunkline.envs.mujoco.tabletop.task import CONTEXTS, Task
 from trunkline.envs.random import generator
@@ -71,6 +72,7 @@ class Tabletop(World):
         image_size: int = 64,
         **options: Any,
     ) -> None:
+        self._opengl: OpenGLRenderer | None = None  # first: `close` runs even if the rest fails
         if options:
             raise unknown("option of tabletop", next(iter(options)), ["image_size"])
         if not 8 <= image_size <= 1024:
@@ -87,7 +89,8 @@ class Tabletop(World):
         self._task.bind(self.batch, self._gripper)
         self._goal = np.zeros((num_envs, 3), np.float32)
         self._object_state = np.zeros((num_envs, OBJECT_STATE_SIZE), np.float32)
-        self._opengl = OpenGLRenderer(self.batch, VIEW, image_size) if "rgb" in self.sensors else None
+        if "rgb" in self.sensors:
+            self._opengl = OpenGLRenderer(self.batch, VIEW, image_size)
 
     @classmethod
     def task_names(cls) -> tuple[str, ...]:
@@ -185,10 +188,12 @@ class Tabletop(World):
         return value
 
     def expert_actions(self) -> np.ndarray:
-        return np.clip(self._task.expert(), -1.0, 1.0).astype(np.float32)
+        actions: np.ndarray = np.clip(self._task.expert(), -1.0, 1.0).astype(np.float32)
+        return actions
 
     def render_images(self, ids: Sequence[int], size: int = 128) -> np.ndarray:
-        return pictures(self.batch, ids, VIEW, size, self._task.markers(np.asarray(ids)))
+        images: np.ndarray = pictures(self.batch, ids, VIEW, size, self._task.markers(np.asarray(ids)))
+        return images
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the OpenGL context."""

@@ -1,5 +1,6 @@
 """Colour pictures by OpenGL, with everything off that costs time: shadows, reflections, multisampling."""
 
+import atexit
 import os
 import sys
 from typing import Any
@@ -11,8 +12,8 @@ from trunkline.envs.mujoco.raycast import View
 from trunkline.errors import InputError
 
 _REMEDY = (
-    "install OpenGL (Debian: apt-get install libegl1 libgl1-mesa-dri, and pip install 'trunkline[gl]'), set MUJOCO_GL=egl "
-    "on a machine without a display, or read the sensor 'camera', which needs no OpenGL"
+    "install OpenGL (Debian: apt-get install libegl1 libgl1-mesa-dri, and pip install 'trunkline[gl]'), set "
+    "MUJOCO_GL=egl on a machine without a display, or read the sensor 'camera', which needs no OpenGL"
 )
 
 
@@ -36,7 +37,7 @@ class OpenGLRenderer:
         self._model.vis.quality.offsamples = 0
         self._model.vis.global_.offwidth = self._model.vis.global_.offheight = size
         self._model.vis.global_.fovy = view.field_of_view
-        self._gl = _context(size)
+        self._gl: Any = _context(size)
         try:
             self._gl.make_current()
             self._render = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
@@ -55,6 +56,8 @@ class OpenGLRenderer:
         self._camera.azimuth = np.degrees(np.arctan2(offset[1], offset[0]))
         self._camera.elevation = np.degrees(np.arcsin(offset[2] / distance))
         self._picture = np.empty((size, size, 3), np.uint8)
+        # EGL's display ends at exit; a context that is freed after that is an error.
+        atexit.register(self.close)
 
     def render(self, ids: np.ndarray) -> np.ndarray:
         """Pictures of simulations `ids`, (len(ids), size, size, 3) uint8."""
@@ -74,10 +77,14 @@ class OpenGLRenderer:
         return images
 
     def close(self) -> None:
-        """Free the OpenGL context."""
+        """Free the OpenGL context; a second call does nothing."""
+        if self._gl is None:
+            return
+        atexit.unregister(self.close)
         self._gl.make_current()
         self._render.free()
         self._gl.free()
+        self._gl = None
 
 
 def _context(size: int) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 FAR = 3.0  # m, the depth of what is hit by no ray
+VISIBLE = (1, 1, 1, 0, 0, 0)  # geom groups that are drawn, as OpenGL does by default
 _SKY_TOP, _SKY_BOTTOM = np.array([0.90, 0.94, 0.98]), np.array([0.73, 0.79, 0.87])
 _AMBIENT, _DIFFUSE, _SHADOW = 0.48, 0.56, 0.55
 _SUN = np.array([-0.45, -0.35, 0.8216])  # a unit vector towards it
@@ -31,9 +32,7 @@ class View:
 
     def to_json(self) -> dict[str, Any]:
         """Its attributes as a JSON value."""
-        return {
-            "position": list(self.position), "target": list(self.target), "field_of_view": self.field_of_view
-        }
+        return {"position": list(self.position), "target": list(self.target), "field_of_view": self.field_of_view}
 
     def axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Unit vectors to the right, up and forward."""
@@ -86,7 +85,7 @@ def depth_and_normals(batch: Any, view: View, size: int, ids: np.ndarray | None 
     """
     rays = view.rays(size)
     forward = view.axes()[2]
-    distance, _, normal = batch.ray(view.position, rays, ids=ids, normal=True)
+    distance, _, normal = batch.ray(view.position, rays, VISIBLE, ids=ids, normal=True)
     cosine = rays[:, 0] * forward[0] + rays[:, 1] * forward[1] + rays[:, 2] * forward[2]
     image = np.empty((*distance.shape, 4), np.float32)
     image[..., 0] = np.where(distance < 0, FAR, np.minimum(distance * cosine, FAR))
@@ -110,16 +109,16 @@ def pictures(
     rows = np.asarray(ids, np.int32)
     fine = size * oversampling
     rays, origin = view.rays(fine), np.asarray(view.position)
-    distance, geom, normal = batch.ray(origin, rays, ids=rows, normal=True)
+    distance, geom, normal = batch.ray(origin, rays, VISIBLE, ids=rows, normal=True)
     hit = geom >= 0
     # Normals of boxes seen from within may point away from the eye; a picture wants the side it sees.
     facing = np.where(_dot(normal, rays)[..., None] > 0, -normal, normal)
     # Shadows are soft to the eye anyway: one ray a pixel, not one a sample.
-    coarse = (slice(None), np.arange(fine * fine).reshape(fine, fine)[::oversampling, ::oversampling].ravel())
-    points = origin + rays[coarse[1]] * distance[coarse][..., None] + 1e-4 * facing[coarse]
-    _, shading = batch.ray(points, _SUN, ids=rows)
-    shadow = np.where(shading >= 0, 1.0 - _SHADOW, 1.0).reshape(len(rows), size, size)
-    shadow = shadow.repeat(oversampling, 1).repeat(oversampling, 2).reshape(len(rows), -1)
+    coarse = np.arange(fine * fine).reshape(fine, fine)[::oversampling, ::oversampling].ravel()
+    points = origin + rays[coarse] * distance[:, coarse, None] + 1e-4 * facing[:, coarse]
+    _, shading = batch.ray(points, _SUN, VISIBLE, ids=rows)
+    shaded = (shading >= 0).reshape(len(rows), size, size).repeat(oversampling, 1).repeat(oversampling, 2)
+    shadow = 1.0 - _SHADOW * shaded.reshape(len(rows), -1)
     light = _AMBIENT + _DIFFUSE * shadow * np.maximum(_dot(facing, _SUN), 0.0)
     height = np.linspace(0.0, 1.0, fine).repeat(fine)[:, None]
     sky = _SKY_TOP + (_SKY_BOTTOM - _SKY_TOP) * height

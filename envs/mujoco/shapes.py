@@ -57,7 +57,8 @@ def inertias(shapes: np.ndarray, extents: np.ndarray, masses: np.ndarray) -> np.
     along = share * x * x / 2 + (1 - share) * 0.4 * x * x
     capsule = np.stack([across, across, along], axis=1)
     unit = np.choose(shapes[:, None], [box, cylinder, capsule, ellipsoid])
-    return masses[:, None] * unit
+    moments: np.ndarray = masses[:, None] * unit
+    return moments
 
 
 @dataclass(frozen=True)

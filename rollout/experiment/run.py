@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class _Job:
             ("pretrain", self.config.pretraining, self.config.hidden),
             ("demonstrations", self.config.demonstrations, ()),
         ):
-            self.stages.run(f"collect/{name}", lambda n=name, p=plan, h=hidden: self._collect(n, p, h), self.say)
+            self.stages.run(f"collect/{name}", partial(self._collect, name, plan, hidden), self.say)
 
     def _collect(self, name: str, plan: CollectionPlan, hidden: tuple[str, ...]) -> int:
         config = self._collect_config(plan, hidden)
@@ -89,10 +90,10 @@ class _Job:
         """Every training stage of one seed that some arm needs."""
         for name in ("pretrain", "imitation", "imitation_scratch"):
             if self.config.needs(name):
-                self.stages.run(f"{name}/seed{seed}", lambda n=name: self._pretrain(n, seed), self.say)
+                self.stages.run(f"{name}/seed{seed}", partial(self._pretrain, name, seed), self.say)
         for name in ("rl_scratch", "pretrained_rl"):
             if self.config.needs(name):
-                self.stages.run(f"{name}/seed{seed}", lambda n=name: self._finetune(n, seed), self.say)
+                self.stages.run(f"{name}/seed{seed}", partial(self._finetune, name, seed), self.say)
 
     def _pretrain(self, name: str, seed: int) -> int:
         config = self._pretrain_config(name, seed)
@@ -100,7 +101,9 @@ class _Job:
         return config.steps * config.batch_size
 
     def _pretrain_config(self, name: str, seed: int) -> PretrainConfig:
-        data, options = ("pretrain", self.config.pretrain) if name == "pretrain" else ("demonstrations", self.config.imitate)
+        data, options = (
+            ("pretrain", self.config.pretrain) if name == "pretrain" else ("demonstrations", self.config.imitate)
+        )
         fixed: dict[str, Any] = {"data": str(self.data(data)), "seed": seed, "agent": self.config.agent}
         if name == "imitation":
             fixed["init_from"] = str(self.checkpoint("pretrain", seed))
@@ -125,7 +128,12 @@ class _Job:
 
         def on_iteration(iteration: int, figures: Mapping[str, float]) -> None:
             if iteration % every == 0 or iteration == iterations:
-                self.say(f"{name}: {iteration}/{iterations} success {figures.get('success', float('nan')):.0%}")
+                rates = [
+                    f"{key.removeprefix('success/')} {value:.0%}"
+                    for key, value in figures.items()
+                    if key.startswith("success/")
+                ]
+                self.say(f"{name}: {iteration}/{iterations} updates; solved: {', '.join(rates)}")
 
         return on_iteration
 
@@ -139,7 +147,7 @@ class _Job:
                     if stage is None
                     else PolicyConfig("checkpoint", path=str(self.checkpoint(stage, seed)), mask=mask)
                 )
-                self.stages.run(f"evaluate/{arm}/seed{seed}", lambda a=arm, p=policy, s=seed: self._evaluate(a, p, s), self.say)
+                self.stages.run(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed), self.say)
 
     def _evaluate(self, arm: str, policy: PolicyConfig, seed: int) -> int:
         first = seed == self.config.seeds[0]

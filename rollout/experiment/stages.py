@@ -51,7 +51,12 @@ class Stages:
             done = True
         finally:
             seconds = record.get("seconds", 0.0) + time.perf_counter() - start
-            self._records[name] = {"done": done, "seconds": round(seconds, 2), "frames": frames, "command": self._command}
+            self._records[name] = {
+                "done": done,
+                "seconds": round(seconds, 2),
+                "frames": frames,
+                "command": self._command,
+            }
             write_text(self._path, json.dumps(self._records, indent=1))
         say(f"{name}: {seconds:.0f} s")
 
@@ -73,7 +78,9 @@ def claim_folder(folder: Path, config: Any) -> None:
             raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}; choose another folder=…") from None
         key = _first_difference(plain, theirs)
         if key is not None:
-            raise InputError(f"{folder} is another run: {key} differs; choose another folder=…, or delete it to start over")
+            raise InputError(
+                f"{folder} is another run: {key} differs; choose another folder=…, or delete it to start over"
+            )
         return
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty and not a run; choose another folder=…")

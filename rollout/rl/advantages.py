@@ -27,7 +27,7 @@ def generalised_advantages(
     """
     delta = rewards + gamma * next_values - values
     decay = gamma * lam * ~done
-    advantages = np.empty_like(delta)
+    advantages: np.ndarray = np.empty_like(delta)
     running = np.zeros(delta.shape[1], delta.dtype)
     for t in range(len(delta) - 1, -1, -1):
         running = delta[t] + decay[t] * running

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
+from trunkline.errors import InputError
 from trunkline.rollout.rl.env_runner import RunnerConfig, WorldRunner
 from trunkline.rollout.rl.fragment import Fragment, Sample, TaskStatistics, join, split
 from trunkline.rollout.rl.learner import PPOConfig, PPOLearner, Update
@@ -21,7 +23,7 @@ from trunkline.rollout.rl.module import AgentModule, Blueprint
 
 logger = logging.getLogger(__name__)
 
-FIGURES = "finetune"  # where an iteration's figures stand in the results of `train()`
+FIGURES = "finetune"  # where an iteration's figures stand in the results of RLlib's `train()`
 LOST_LIMIT = 5  # iterations in a row that may lose every runner
 
 
@@ -106,10 +108,12 @@ class Finetuner(Algorithm):
         update_index: iterations done; set it to continue a run.
         restart_every: every so many iterations all runners begin new episodes. Episodes in flight are not part of a
             checkpoint; with this at the checkpoints' interval a resumed run equals an uninterrupted one.
+        figures: the last iteration's losses, success rates and times.
     """
 
     update_index: int = 0
     restart_every: int | None = None
+    figures: Mapping[str, float] = MappingProxyType({})
     _lost: int = 0
 
     @classmethod
@@ -139,10 +143,12 @@ class Finetuner(Algorithm):
         fragments = _merge(samples)
         sampled = time.perf_counter()
         learner_figures = self._learn(fragments)
+        if not np.isfinite([learner_figures["policy_loss"], learner_figures["value_loss"]]).all():
+            raise InputError(f"training diverged in iteration {self.update_index}: {learner_figures}; lower ppo.lr")
         learned = time.perf_counter()
         self.update_index += 1
         steps = sum(f.rewards.size for f in fragments)
-        figures = {
+        self.figures = {
             **learner_figures,
             **_episode_figures(samples),
             "steps": steps,
@@ -151,7 +157,7 @@ class Finetuner(Algorithm):
             "learning_seconds": learned - sampled,
             "steps_per_second": steps / (learned - start),
         }
-        self.metrics.log_dict(figures, key=FIGURES, window=1)
+        self.metrics.log_dict(dict(self.figures), key=FIGURES, window=1)
 
     def _sample(self) -> list[Sample]:
         restart = bool(self.restart_every) and self.update_index % (self.restart_every or 1) == 0

@@ -110,7 +110,7 @@ class WorldRunner(EnvRunner):
         self.num_env_steps_sampled_lifetime += sum(f.actions.shape[0] * f.num_simulations for f in fragments)
         return Sample(fragments, statistics)
 
-    def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
+    def get_spaces(self) -> dict[str, tuple[gym.Space[Any], gym.Space[Any]]]:
         """The spaces as configured: unions over all bodies, only there because RLlib asks for them."""
         return {DEFAULT_MODULE_ID: (self.config.observation_space, self.config.action_space)}
 
@@ -188,7 +188,7 @@ class _Lane:
         cut: list[dict[str, np.ndarray]] = []
         cut_at: list[np.ndarray] = []
         for t in range(steps):
-            self._repair(sound)
+            self.present = self._repaired(self.present, np.arange(rows), sound)
             for name, value in self.present.items():
                 observations[name][t] = value
             tensors = {name: torch.from_numpy(value[t]) for name, value in observations.items()}
@@ -197,9 +197,9 @@ class _Lane:
             final = self._step(actions[t], rewards[t], terminated[t], truncated[t])
             if final is not None:
                 ids, values = final
-                cut.append(values)
+                cut.append(self._repaired(values, ids, sound))
                 cut_at.append(np.stack([np.full(len(ids), t), ids], 1))
-        self._repair(sound)
+        self.present = self._repaired(self.present, np.arange(rows), sound)
         empty = {name: np.empty((0, *v.shape[1:]), v.dtype) for name, v in self.present.items()}
         fragment = Fragment(
             group=self.group.name,
@@ -257,18 +257,18 @@ class _Lane:
         self.returns[rows] = 0.0
         self.lengths[rows] = 0
 
-    def _repair(self, sound: np.ndarray) -> None:
-        """Zero readings that are not finite and mark their simulations: the fragment leaves them out."""
-        for name, value in self.present.items():
+    def _repaired(self, values: dict[str, np.ndarray], ids: np.ndarray, sound: np.ndarray) -> dict[str, np.ndarray]:
+        """Readings with zeros for those that are not finite; marks their simulations, which the fragment leaves out."""
+        for name, value in values.items():
             if value.dtype.kind != "f" or np.isfinite(value).all():
                 continue
-            bad = np.flatnonzero(~np.isfinite(value).reshape(len(value), -1).all(1))
-            for row in bad[sound[bad]]:
+            bad = ~np.isfinite(value).reshape(len(value), -1).all(1)
+            for row in ids[bad & sound[ids]]:
                 task, step = self.group.tasks[self.task[row]], self.lengths[row]
                 logger.warning("sensor %s of %s is not finite at step %d; fragment dropped", name, task, step)
-            sound[bad] = False
-            self.present[name] = value.copy()
-            self.present[name][bad] = 0
+            sound[ids[bad]] = False
+            values = {**values, name: np.where(bad.reshape(-1, *[1] * (value.ndim - 1)), 0, value)}
+        return values
 
     def take_statistics(self) -> dict[str, TaskStatistics]:
         """The statistics of each task since the last call."""

@@ -118,7 +118,7 @@ def join(fragments: Sequence[Fragment]) -> Fragment:
         truncated=np.concatenate([f.truncated for f in fragments], 1),
         last={s: np.concatenate([f.last[s] for f in fragments]) for s in first.last},
         cut={s: np.concatenate([f.cut[s] for f in fragments]) for s in first.cut},
-        cut_at=np.concatenate([f.cut_at + [0, offset] for f, offset in zip(fragments, offsets, strict=True)]),
+        cut_at=np.concatenate([f.cut_at + np.array([0, offset]) for f, offset in zip(fragments, offsets, strict=True)]),
     )
 
 

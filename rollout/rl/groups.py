@@ -45,7 +45,7 @@ def plan_groups(
             if not specs:
                 raise InputError(f"the agent has none of the sensors of {task}; it has {', '.join(known)}")
         if bodies is not None and action.name not in bodies:
-            raise InputError(f"the agent has no policy for the body {action.name!r} of {task}; it has {', '.join(bodies)}")
+            raise InputError(f"the agent has no policy for body {action.name!r} of {task}; it has {', '.join(bodies)}")
         for name, spec in specs.items():
             other = (known or found).get(name, spec)
             difference = other.difference(spec)
@@ -56,7 +56,8 @@ def plan_groups(
             raise InputError(f"the body {action.name!r} of {task} has other actions than the agent's of that name")
         members.setdefault((action.name, tuple(specs)), []).append(task)
     groups = tuple(
-        Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group)) for (body, names), group in members.items()
+        Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group))
+        for (body, names), group in members.items()
     )
     return groups, found, actions
 

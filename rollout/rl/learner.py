@@ -126,7 +126,7 @@ class PPOLearner(TorchLearner):
 
     def update(self, *_: Any, training_data: TrainingData, **__: Any) -> dict[str, float]:
         """Run `epochs` passes over the fragments; the mean of every loss term by name."""
-        update: Update = training_data.batch  # type: ignore[assignment]
+        update: Update = training_data.batch
         ppo = self.ppo
         self._set_learning_rates(1.0 - (1.0 - ppo.lr_end) * update.progress)
         self._beta = ppo.kl_at(update.iteration)
@@ -155,9 +155,8 @@ class PPOLearner(TorchLearner):
         if len(fragment.cut_at):
             next_values[tuple(fragment.cut_at.T)] = self._values(self._tensors(fragment.cut))
         done = fragment.terminated | fragment.truncated
-        advantages = generalised_advantages(
-            fragment.rewards * np.float32(self.ppo.reward_scale), values, next_values, done, self.ppo.gamma, self.ppo.lam
-        )
+        rewards = fragment.rewards * np.float32(self.ppo.reward_scale)
+        advantages = generalised_advantages(rewards, values, next_values, done, self.ppo.gamma, self.ppo.lam)
         returns = advantages + values
         # Each task for itself: a task with small rewards would else learn nothing beside one with large ones.
         for task in np.unique(fragment.task):
@@ -209,7 +208,7 @@ class PPOLearner(TorchLearner):
         value_loss = (fwd_out["values"] - batch["returns"]).square().mean()
         entropy = fwd_out["entropy"].mean()
         policy_loss = -surrogate.mean()
-        total = ppo.value_coefficient * value_loss
+        total: Tensor = ppo.value_coefficient * value_loss
         if not self._warmup:
             total = total + policy_loss - ppo.entropy_coefficient * entropy
         terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}

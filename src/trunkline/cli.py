@@ -9,8 +9,10 @@ from trunkline.errors import InputError, unknown
 
 # command: (what it does, its usage)
 COMMANDS = {
-    "run": ("the whole experiment, resumable by stage: collect, pretrain, imitate, finetune, evaluate, report",
-            "[experiment=quickstart|standard|debug] [folder=DIR] [key=value …]"),
+    "run": (
+        "the whole experiment, resumable by stage: collect, pretrain, imitate, finetune, evaluate, report",
+        "[experiment=quickstart|standard|debug] [folder=DIR] [key=value …]",
+    ),
     "collect": ("episodes of several tasks into one data set", "tasks=[a/b,…] out=DIR [episodes=N] [key=value …]"),
     "pretrain": ("an agent on recorded episodes", "data=DIR out=DIR [objective.name=NAME] [key=value …]"),
     "finetune": ("an agent with RL", "tasks=[a/b,…] out=DIR [init=CHECKPOINT] [key=value …]"),
@@ -26,8 +28,11 @@ def usage() -> str:
     """The text of `trunkline --help`."""
     lines = ["usage: trunkline <command> [key=value …]", "", "commands:"]
     lines += [f"  {name:<9} {what}\n            trunkline {name} {how}" for name, (what, how) in COMMANDS.items()]
-    lines += ["", "`trunkline <command> --help` prints the command's configuration with its defaults.",
-              "exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (the same command again resumes)"]
+    lines += [
+        "",
+        "`trunkline <command> --help` prints the command's configuration with its defaults.",
+        "exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (the same command again resumes)",
+    ]
     return "\n".join(lines)
 
 
@@ -60,7 +65,10 @@ def main(argv: list[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = error.filename or "the output folder"
-        print(f"trunkline: no space left on the disk of {where}; free some, the same command again resumes", file=sys.stderr)
+        print(
+            f"trunkline: no space left on the disk of {where}; free some, the same command again resumes",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

@@ -57,8 +57,8 @@ def add_finger_pairs(spec: Any, geom: str, friction: float, condim: int = 3) -> 
 def new_spec(timestep: float) -> Any:
     """An `MjSpec` with the table and the gripper.
 
-    Joint positions are world coordinates: qpos[0:3] is the point between the fingertips, qpos[3:5] are the fingers' distances
-    from the middle.
+    Joint positions are world coordinates: qpos[0:3] is the point between the fingertips, qpos[3:5] are the fingers'
+    distances from the middle.
     """
     spec = mujoco.MjSpec()
     spec.compiler.degree = False

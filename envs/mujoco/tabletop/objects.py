@@ -152,7 +152,8 @@ class Push(FreeObject):
             start = [uniform(rng, -0.08, 0.14), uniform(rng, -0.16, 0.16)]
             if 0.1 < math.dist(start, goal[:2]) < 0.28:
                 break
-        return {"hand": draw_hand(rng), "goal": goal, "position": start, "yaw": uniform(rng, -math.pi, math.pi), **thing}
+        yaw = uniform(rng, -math.pi, math.pi)
+        return {"hand": draw_hand(rng), "goal": goal, "position": start, "yaw": yaw, **thing}
 
     def place(self, ids: np.ndarray, params: Sequence[Params]) -> None:
         self.gripper.place(ids, column(params, "hand", 3))
@@ -225,5 +226,3 @@ class PickPlace(FreeObject):
         lift = ramp(norm((self.goal - self.position)[:, :2]), 0.02, 0.06) * ramp(0.05 - self.position[:, 2], 0.0, 0.01)
         carry[:, 2] += 0.04 * lift
         return self.go(np.where(held[:, None], carry, target), np.where(around, CLOSE, OPEN))
-
-

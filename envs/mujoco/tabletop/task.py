@@ -164,7 +164,7 @@ class Task(ABC):
     def place(self, ids: np.ndarray, params: Sequence[Params]) -> None:
         """Put simulations `ids`, just reset, into the starts of episodes."""
 
-    def refresh(self) -> None:
+    def refresh(self) -> None:  # noqa: B027 (free objects have nothing to do: their views are the state)
         """Bring `position` and the like up to the present state."""
 
     @abstractmethod
