@@ -15,7 +15,7 @@ from trunkline.data.tables import reading
 from trunkline.data.video import decode_image, read_clip
 from trunkline.errors import InputError
 
-BATCH_BYTES = 4 << 20  # frames that are decoded at a time
+BATCH_BYTES = 1 << 20  # frames that are decoded at a time
 SCAN_FRAMES = 2048
 READ_BYTES = 1 << 20  # file buffer of a column, so that a large row group is not read whole
 

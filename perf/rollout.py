@@ -37,7 +37,7 @@ from trunkline.rollout.rl.module import Blueprint
 
 ACTORS, ROUNDS, STEPS = 2, 5, 32
 HIDDEN = (256, 256)
-OURS = {"pointmass/reach": (32, 512), "tabletop/reach": (32, 64)}  # simulations an actor
+OURS = {"pointmass/reach": (64, 512), "tabletop/reach": (64, 128)}  # simulations an actor, few and many
 STOCK = (8, 64)
 NATIVE = 64
 
@@ -124,8 +124,9 @@ def make_stock(task: str, num_envs: int, native: bool) -> Callable[[], int]:
     def create(context: Any) -> Any:
         return Native(task, context["num_envs"]) if native else Single(task)
 
-    register_env("task", create)
-    config = PPOConfig().environment("task").debugging(log_level="ERROR")
+    name = f"{task}-{native}"
+    register_env(name, create)
+    config = PPOConfig().environment(name).debugging(log_level="ERROR")
     config.env_runners(num_env_runners=ACTORS, num_envs_per_env_runner=num_envs)
     if native:
         config.env_runners(gym_env_vectorize_mode="vector_entry_point")
@@ -159,7 +160,7 @@ def measure(rows: dict[str, Callable[[], int]], seconds: float = 1.0) -> dict[st
 
 
 def compare(task: str) -> dict[str, float]:
-    few, many = OURS.get(task, (32, 64))
+    few, many = OURS.get(task, (64, 128))
     # All actors of a task are alive at once and only one row works at a time: Ray's CPUs are counted, not pinned.
     rows = {
         f"trunkline, 2 × {few} simulations": make_ours(task, few),

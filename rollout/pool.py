@@ -299,10 +299,10 @@ class Pool:
             return
         job.deaths += 1
         if job.deaths > self.config.max_restarts:
-            first = job.chunk.only(job.missing).specs[0]
+            left = job.chunk.only(job.missing)
             raise RuntimeError(
-                f"{job.deaths} actors in a row died on the same {len(job.missing)} TaskSpecs of {job.chunk.task} before one "
-                f"finished (the first is {first.id}, seed {first.seed}); the last: {reason}"
+                f"{job.deaths} actors in a row died on the same {len(left.specs)} TaskSpecs of {left.task} before one "
+                f"finished (the first is {left.specs[0].id}, seed {left.specs[0].seed}); the last: {reason}"
             )
         self._waiting.appendleft(job)
 

@@ -16,7 +16,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
     from ray._private import ray_constants
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
+    before = listening_sockets()
     folder = _private_folder()
     listens_everywhere, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
     token = folder / "token"
@@ -107,7 +109,7 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
                     _node_ip_address=LOOPBACK,
                     _temp_dir=str(folder / "r"),  # Ray opens this one to everybody; its parent stays closed
                 )
-                _verify_loopback()
+                _verify_loopback(before)
                 yield
             finally:
                 ray.shutdown()  # ends the processes this session started, by their ids
@@ -117,22 +119,30 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def listening_addresses() -> dict[str, list[str]]:
-    """Addresses that this process and its descendants listen on (TCP and UDP), each with the processes that do."""
+@dataclass(frozen=True)
+class Socket:
+    """An open port: who listens, on which IP address."""
+
+    process: str
+    pid: int
+    address: str
+    port: int
+
+
+def listening_sockets() -> set[Socket]:
+    """The sockets that this process and its descendants listen on, TCP and UDP."""
     import ray  # noqa: F401 (it brings psutil along and makes it importable)
 
     psutil: Any = importlib.import_module("psutil")
     this = psutil.Process()
-    addresses: dict[str, list[str]] = {}
+    sockets = set()
     for process in (this, *this.children(recursive=True)):
-        try:
-            name, sockets = process.name(), process.net_connections(kind="inet")
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # ended meanwhile, or the system does not let us look
-        for socket in sockets:
-            if socket.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and socket.laddr and not socket.raddr:
-                addresses.setdefault(socket.laddr.ip, []).append(name)
-    return addresses
+        # A process may have ended meanwhile, or the system may not let us look.
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            for open_one in process.net_connections(kind="inet"):
+                if open_one.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and open_one.laddr and not open_one.raddr:
+                    sockets.add(Socket(process.name(), process.pid, open_one.laddr.ip, open_one.laddr.port))
+    return sockets
 
 
 def is_loopback(address: str) -> bool:
@@ -142,18 +152,12 @@ def is_loopback(address: str) -> bool:
     return (mapped or ip).is_loopback
 
 
-def _verify_loopback() -> None:
-    open_to_others = {
-        address: names
-        for address, names in listening_addresses().items()
-        if not is_loopback(address) and any(_is_ray(name) for name in names)
-    }
-    if open_to_others:
-        raise RuntimeError(f"Ray listens beyond loopback: {open_to_others}; this Ray release is not supported")
-
-
-def _is_ray(process: str) -> bool:
-    return process.startswith("ray::") or process in ("gcs_server", "raylet")
+def _verify_loopback(before: set[Socket]) -> None:
+    """Make sure that no socket opened since `before` can be reached from elsewhere."""
+    reachable = [socket for socket in listening_sockets() - before if not is_loopback(socket.address)]
+    if reachable:
+        found = ", ".join(f"{socket.process} on {socket.address}:{socket.port}" for socket in reachable)
+        raise RuntimeError(f"Ray listens beyond loopback ({found}); use the Ray release that constraints.txt names")
 
 
 def _python_path() -> str:

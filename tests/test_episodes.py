@@ -18,7 +18,11 @@ def run(specs, policy, num_envs=4, world=None, **options):
 
 def same(a, b):
     """Whether two episodes are equal bit for bit."""
-    arrays = [(a.actions, b.actions), (a.rewards, b.rewards), *((a.observations[k], b.observations[k]) for k in a.observations)]
+    arrays = [
+        (a.actions, b.actions),
+        (a.rewards, b.rewards),
+        *((a.observations[k], b.observations[k]) for k in a.observations),
+    ]
     return (
         all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in arrays)
         and (a.task, a.success, a.progress) == (b.task, b.success, b.progress)

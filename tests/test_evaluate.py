@@ -41,7 +41,9 @@ def test_one_row_an_episode_in_the_manifests_order(tmp_path):
     first = rows[0]
     assert set(first) == set(SCHEMA.names)
     assert (first["arm"], first["train_seed"], first["axis"], first["split"]) == ("expert", 3, "goal", "test/goal")
-    assert first["manifest"] == manifest.sha256 and first["steps"] > 0 and first["seconds"] > 0 and first["lost"] is None
+    assert (
+        first["manifest"] == manifest.sha256 and first["steps"] > 0 and first["seconds"] > 0 and first["lost"] is None
+    )
     assert success_rates(rows) == {("fake/reach", "goal"): 1.0, ("pointmass/reach", "goal"): 1.0}
     assert read_results(tmp_path / "results.parquet") == rows
     assert load_results(tmp_path / "results.parquet").arms == ["expert"]  # the report reads what is written here
@@ -109,7 +111,13 @@ def test_videos_play_and_the_report_finds_them(tmp_path):
     manifest = manifest_of()
     evaluate(PolicyConfig("expert"), manifest, QUIET, arm="expert", out=tmp_path, videos=1, video_size=32)
     rows = evaluate(
-        PolicyConfig("random"), manifest_of(tasks=("fake/reach",)), QUIET, arm="random", out=tmp_path, videos=2, video_size=33
+        PolicyConfig("random"),
+        manifest_of(tasks=("fake/reach",)),
+        QUIET,
+        arm="random",
+        out=tmp_path,
+        videos=2,
+        video_size=33,
     )
     videos = find_videos(tmp_path / "videos")
     assert {(video.arm, video.task, video.axis, video.success) for video in videos} >= {

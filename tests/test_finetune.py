@@ -32,9 +32,10 @@ FAKE = FinetuneConfig(
     tasks=("fake/reach", "fake/image", "pointmass/reach"),
     agent=AgentConfig(width=16, depth=1),
     critic=SMALL,
-    steps=4 * 3 * 8 * 16,
-    num_envs=8,
-    fragment_length=16,
+    steps=4 * 3 * 4 * 10,
+    num_envs=4,
+    fragment_length=10,
+    ppo=PPOConfig(epochs=2, minibatches=2),
     checkpoint_every=2,
     num_env_runners=0,
 )
@@ -214,6 +215,8 @@ def test_the_reference_holds_the_policy(tmp_path):
             tasks=("fake/reach",),
             init=str(tmp_path / "pretrained"),
             steps=8 * 8 * 16,
+            num_envs=8,
+            fragment_length=16,
             ppo=PPOConfig(lr=3e-3, kl_coefficient=coefficient, kl_decay=0.5),
         )
         finetune(config, tmp_path / str(coefficient))
@@ -227,7 +230,7 @@ def test_the_critic_warms_up_and_frozen_parts_stay(tmp_path):
     groups, sensors, actions = plan_groups(["fake/reach"], {})
     start = Agent(sensors, actions, AgentConfig(width=16, depth=1), seed=1)
     save_agent(start, tmp_path / "pretrained")
-    config = make_config(FAKE, tasks=("fake/reach",), init=str(tmp_path / "pretrained"), steps=3 * 8 * 16)
+    config = make_config(FAKE, tasks=("fake/reach",), init=str(tmp_path / "pretrained"), steps=3 * 4 * 10)
     warm = load_agent(finetune(make_config(config, ppo=PPOConfig(critic_warmup=3)), tmp_path / "warm"))
     held = load_agent(finetune(make_config(config, freeze=("trunk",), critic=None), tmp_path / "held"))
     assert all(torch.equal(value, warm.state_dict()[name]) for name, value in start.state_dict().items())
@@ -238,7 +241,7 @@ def test_the_critic_warms_up_and_frozen_parts_stay(tmp_path):
 def test_training_on_a_manifest_stays_within_it(tmp_path):
     Manifest(tuple(sample_tasks("fake/reach", 5, 0))).save(tmp_path / "train.json")
     Manifest(tuple(sample_tasks("fake/reach", 5, 0, "test/goal"))).save(tmp_path / "test.json")
-    config = make_config(FAKE, tasks=("fake/reach",), contexts=str(tmp_path / "train.json"), steps=128)
+    config = make_config(FAKE, tasks=("fake/reach",), contexts=str(tmp_path / "train.json"), steps=80)
     assert finetune(config, tmp_path / "run").exists()
     with pytest.raises(InputError, match="split test/goal; train on train only"):
         finetune(make_config(config, contexts=str(tmp_path / "test.json")), tmp_path / "other")
@@ -247,25 +250,31 @@ def test_training_on_a_manifest_stays_within_it(tmp_path):
 def test_a_killed_runner_is_replaced_and_a_run_goes_on_with_another_number(tmp_path):
     import psutil
 
-    config = make_config(FAKE, tasks=("fake/reach", "pointmass/reach"), num_env_runners=2, steps=16 * 2 * 8 * 16)
-    killed = []
+    config = make_config(FAKE, tasks=("fake/reach",), num_env_runners=2, agent=SMALL, steps=1000 * 4 * 10)
+    runners: list[float] = []
 
     def kill(iteration, figures):
+        runners.append(figures["runners"])
         if iteration == 2:
             children = psutil.Process().children(recursive=True)
-            runners = [p for p in children if "WorldRunner" in " ".join(p.cmdline())]
-            killed.append(runners[0].pid)
-            os.kill(runners[0].pid, signal.SIGKILL)
-        if iteration == 9:
+            victim = next(p for p in children if "WorldRunner" in " ".join(p.cmdline()))
+            os.kill(victim.pid, signal.SIGKILL)
+        elif iteration > 4 and figures["runners"] == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         finetune(config, tmp_path, kill)
-    runners = [row["runners"] for row in metrics(tmp_path)]
-    assert killed and runners[:2] == [2, 2] and 1 in runners[2:] and runners[-1] == 2
-    finetune(make_config(config, num_env_runners=1), tmp_path)
-    assert [row["step"] for row in metrics(tmp_path)] == list(range(1, 17))
-    assert metrics(tmp_path)[-1]["runners"] == 1
+    assert runners[:2] == [2, 2] and 1 in runners[2:]
+    last = int(max(p.name for p in (tmp_path / "checkpoints").iterdir()))
+
+    def stop(iteration, figures):
+        assert figures["runners"] == 1
+        if iteration == last + 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(make_config(config, num_env_runners=1), tmp_path, stop)
+    assert [row["step"] for row in metrics(tmp_path)] == list(range(1, last + 3))
 
 
 # Bad input
@@ -309,7 +318,7 @@ def test_a_checkpoint_for_another_body_is_refused(tmp_path):
 
 
 def test_the_folder_of_another_run_is_left_alone(tmp_path):
-    tiny = make_config(FAKE, tasks=("fake/reach",), steps=128)
+    tiny = make_config(FAKE, tasks=("fake/reach",), steps=40)
     checkpoint = finetune(tiny, tmp_path)
     with pytest.raises(InputError, match="seed is 1, the run there has 0"):
         finetune(make_config(tiny, seed=1), tmp_path)

@@ -480,7 +480,7 @@ def test_configurations_survive_json() -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.filterwarnings("ignore:.use_push_based_shuffle. is deprecated:DeprecationWarning")  # of Ray Data, by Ray Train
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")  # Ray Train makes a default one
 def test_two_workers_learn_resume_and_survive_a_kill(config: PretrainConfig, tmp_path: Path, ray_session: None) -> None:
     config = replace(config, workers=2, batch_size=48, steps=30, checkpoint_every=10, lr=3e-3)
     seen: list[int] = []

@@ -16,7 +16,7 @@ from trunkline.envs.spec import SensorSpec
 from trunkline.errors import InputError
 
 KERNEL = 3
-SMALL, LARGE = 16, 32
+SMALL, LARGE = 12, 32
 
 
 @encoder("conv")

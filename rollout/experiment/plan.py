@@ -1,5 +1,6 @@
 """The manifests of an experiment: which episodes are pretrained on, demonstrated, evaluated."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from trunkline.envs.manifest import Manifest, disjoint
@@ -38,19 +39,18 @@ def plan_manifests(config: ExperimentConfig) -> dict[str, Manifest]:
     return {**{name: Manifest(tuple(specs)) for name, specs in train.items()}, "test": Manifest(tuple(test))}
 
 
-def write_manifests(config: ExperimentConfig, folder: Path) -> dict[str, Manifest]:
-    """Plan the manifests, or load the ones that are there.
+def write_manifests(manifests: Mapping[str, Manifest], folder: Path) -> None:
+    """Write the planned manifests, or see that the folder holds the same ones.
 
     Raises:
         InputError: the folder holds manifests of another plan, or damaged ones.
     """
-    planned = plan_manifests(config)
-    for name, manifest in planned.items():
+    for name, manifest in manifests.items():
         path = folder / f"{name}.json"
-        if path.exists() and Manifest.load(path).sha256 != manifest.sha256:
+        if not path.exists():
+            manifest.save(path)
+        elif Manifest.load(path).sha256 != manifest.sha256:
             raise InputError(f"{path} is of another plan; choose another folder=…, or delete it")
-        manifest.save(path)
-    return planned
 
 
 def _draw(config: ExperimentConfig, episodes: int, seed: int) -> list[TaskSpec]:

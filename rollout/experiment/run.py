@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from trunkline.agents.config import AgentConfig
-from trunkline.envs.manifest import Manifest
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.collect import CollectConfig, collect
 from trunkline.rollout.evaluate import EvaluateConfig, evaluate
 from trunkline.rollout.experiment.config import ARMS, CollectionPlan, ExperimentConfig
-from trunkline.rollout.experiment.plan import write_manifests
+from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
 from trunkline.rollout.experiment.stages import Stages, claim_folder
 from trunkline.rollout.finetune import FinetuneConfig, finetune
 from trunkline.rollout.policies import PolicyConfig
@@ -52,7 +51,7 @@ class _Job:
         self.say = say
         self._stages: Stages | None = None
         self._command = command
-        self._manifests: dict[str, Manifest] = {}
+        self._manifests = plan_manifests(config)
         self._evaluate_config = build(EvaluateConfig, config.evaluation.options, "evaluation.options")
         for plan in (config.pretraining, config.demonstrations):
             self._collect_config(plan, ())
@@ -69,7 +68,7 @@ class _Job:
 
     def collect(self) -> None:
         """Manifests, pretraining episodes with hidden sensors, and demonstrations with all of them."""
-        self._manifests = write_manifests(self.config, self.folder / "manifests")
+        write_manifests(self._manifests, self.folder / "manifests")
         for name, plan, hidden in (
             ("pretrain", self.config.pretraining, self.config.hidden),
             ("demonstrations", self.config.demonstrations, ()),

@@ -179,12 +179,16 @@ class Push(FreeObject):
         low = np.minimum(self.position[:, 2], 0.028)
         behind = thing - (radius + FINGER_HALF[1] + 0.025)[:, None] * ahead
         approach = self.go(descend(np.column_stack([behind, low]), hand, 0.07), CLOSE)
+        # Beside the object straight up first, or the fingers take it along.
+        beside = (norm(relative) < radius + 0.03) & (norm(hand[:, :2] - behind) > 0.02)
+        clear = ramp(hand[:, 2] - self.position[:, 2] - np.max(self.extents, axis=1), 0.0, 0.03)
+        approach[:, :2] *= np.where(beside, clear, 1.0)[:, None]
         push = np.empty_like(approach)
         speed = np.minimum(0.013, 0.004 + 0.1 * distance)
         push[:, :2] = (hand[:, :2] + speed[:, None] * ahead - across - self.gripper.command[:, :2]) / STEP
         push[:, 2] = (low - self.gripper.command[:, 2]) / STEP
         push[:, 3] = CLOSE
-        ready = (along < -0.3 * radius) & (norm(across) < 0.014) & (hand[:, 2] < low + 0.015)
+        ready = (along < -0.3 * radius) & (norm(across) < 0.02) & (hand[:, 2] < low + 0.015)
         return np.where(ready[:, None], push, approach)
 
 
