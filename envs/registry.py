@@ -62,6 +62,16 @@ def make_worlds(
     return cls(name, num_envs=num_envs, sensors=sensors, num_threads=num_threads, **options)
 
 
+def splits(task: str) -> tuple[str, ...]:
+    """The splits that a task's contexts are drawn from.
+
+    Raises:
+        InputError: unknown task.
+    """
+    cls, name = _find(task)
+    return cls.splits(name)
+
+
 def sample_tasks(task: str, count: int, seed: int, split: str = "train") -> list[TaskSpec]:
     """Draw `count` TaskSpecs of one task and split; the draw depends on (task, seed, split) alone.
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ class TaskSpec:
     split: str
     max_steps: int
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 hexadecimal digits that name this episode's content."""
         return hashlib.sha256(canonical_json(self.to_json()).encode()).hexdigest()[:16]

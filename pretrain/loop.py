@@ -53,6 +53,9 @@ class Run:
         corpus = open_corpus(config.data, config.sensors, config.tasks)
         objective = make_objective(config.objective, config.objective_options)
         self.actions = corpus.actions
+        self._threads_before = torch.get_num_threads()
+        vectors = all(len(sensor.shape) <= 1 for sensor in corpus.sensors.values())
+        torch.set_num_threads(config.threads or (1 if vectors else self._threads_before))
         self.agent = build_agent(config, corpus, objective).to(workers.device)
         self.sampler = make_sampler(corpus, config, objective.next_offset, workers.rank, workers.count)
         optimiser = Optimiser(
@@ -113,6 +116,7 @@ class Run:
 
     def close(self) -> None:
         """Let go of buffers and threads."""
+        torch.set_num_threads(self._threads_before)
         self.sampler.close()
         if self.validation is not None:
             self.validation.close()

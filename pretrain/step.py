@@ -93,6 +93,13 @@ class Trainer:
         Returns:
             Detached scalars: "loss", "grad_norm" (before clipping), and the objective's by body.
         """
+        scalars = self.gradients(batches)
+        norm = self.optimiser.update(self.step)
+        self.step += 1
+        return {**scalars, "grad_norm": norm}
+
+    def gradients(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
+        """The first half of `update`: leave the gradients with the parameters; its scalars."""
         generator = self._reseed()
         if not self.agent.training:
             self.agent.train()
@@ -101,9 +108,7 @@ class Trainer:
         with self._autocast():
             scalars = self._losses(batches)
         scalars["loss"].backward()
-        norm = self.optimiser.update(self.step)
-        self.step += 1
-        return {**scalars, "loss": scalars["loss"].detach(), "grad_norm": norm}
+        return {**scalars, "loss": scalars["loss"].detach()}
 
     @torch.no_grad()
     def evaluate(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:

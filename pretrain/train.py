@@ -1,6 +1,5 @@
 """Pretraining runs: in this process, or on many workers through Ray Train."""
 
-import json
 import shutil
 import threading
 import uuid
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trunkline.data.metrics import read_metrics
 from trunkline.errors import InputError
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.loop import Diverged, Progress, Run
@@ -85,7 +85,7 @@ def _through_ray(config: PretrainConfig, place: RunFolder, progress: Progress | 
         ),
     )
     try:
-        with _following(place.path / "metrics.jsonl", progress):
+        with _following(place.path, progress):
             result = trainer.fit()
     except TrainingFailedError as error:
         mistake = _input_error(error)
@@ -155,29 +155,24 @@ def _input_error(error: BaseException) -> str | None:
 
 
 @contextmanager
-def _following(path: Path, progress: Progress | None) -> Iterator[None]:
-    """Report lines that another process appends to metrics.jsonl, for the body's duration."""
+def _following(folder: Path, progress: Progress | None) -> Iterator[None]:
+    """Report rows that another process appends to metrics.jsonl, for the body's duration."""
     if progress is None:
         yield
         return
     done = threading.Event()
-    read = path.stat().st_size if path.exists() else 0
+    seen = len(read_metrics(folder))
 
     def follow() -> None:
-        nonlocal read
+        nonlocal seen
         last = False
         while not last:
             last = done.wait(0.5)
-            if not path.exists():
-                continue
-            read = min(read, path.stat().st_size)  # a run that resumes cuts off what it will do again
-            with path.open("rb") as file:
-                file.seek(read)
-                whole, end, _ = file.read().rpartition(b"\n")
-            read += len(whole) + len(end)
-            for line in whole.splitlines():
-                row = json.loads(line)
-                progress(row.pop("step"), row)
+            rows = read_metrics(folder)
+            seen = min(seen, len(rows))  # a run that resumes takes back what it will do again
+            for row in rows[seen:]:
+                progress(row["step"], {name: value for name, value in row.items() if name != "step"})
+            seen = len(rows)
 
     thread = threading.Thread(target=follow, name="follow-metrics", daemon=True)
     thread.start()

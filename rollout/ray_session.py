@@ -13,6 +13,7 @@ import ipaddress
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -71,6 +72,7 @@ def ray_session(
 def _joined(address: str) -> Iterator[None]:
     import ray
 
+    _refuse_dead_address(address)
     variables = {name: os.environ[name] for name in ("PYTHONPATH", "RAY_USAGE_STATS_ENABLED")}
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False, runtime_env={"env_vars": variables})
@@ -80,6 +82,17 @@ def _joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _refuse_dead_address(address: str) -> None:
+    """Say at once that nobody answers; Ray itself tries for minutes and then ends the process."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit():
+        return  # "auto", "local": Ray looks for itself
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster at {address!r}: {error}; start one with `ray start --head`") from None
 
 
 @contextmanager
@@ -154,9 +167,9 @@ def is_loopback(address: str) -> bool:
 
 def _verify_loopback(before: set[Socket]) -> None:
     """Make sure that no socket opened since `before` can be reached from elsewhere."""
-    reachable = [socket for socket in listening_sockets() - before if not is_loopback(socket.address)]
+    reachable = [opened for opened in listening_sockets() - before if not is_loopback(opened.address)]
     if reachable:
-        found = ", ".join(f"{socket.process} on {socket.address}:{socket.port}" for socket in reachable)
+        found = ", ".join(f"{opened.process} on {opened.address}:{opened.port}" for opened in reachable)
         raise RuntimeError(f"Ray listens beyond loopback ({found}); use the Ray release that constraints.txt names")
 
 

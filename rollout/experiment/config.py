@@ -38,7 +38,8 @@ class EvaluationPlan:
 
     Attributes:
         episodes: of each task and axis.
-        axes: axes of novelty: "seen" (training contexts), "goal", "object"; left-out tasks have the axis "task".
+        axes: axes of novelty: "seen" (training contexts), "goal", "object", each for the tasks that have it;
+            left-out tasks have the axis "task".
         videos: recorded episodes of each task and axis.
         options: of `trunkline.rollout.evaluate.EvaluateConfig`.
     """

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trunkline.envs.manifest import Manifest, disjoint
-from trunkline.envs.registry import sample_tasks
+from trunkline.envs.registry import sample_tasks, splits
 from trunkline.envs.spec import TaskSpec
-from trunkline.errors import InputError
+from trunkline.errors import InputError, unknown
 from trunkline.rollout.experiment.config import ExperimentConfig
 
 # Draws that must not coincide get seeds of their own.
@@ -26,7 +26,10 @@ def plan_manifests(config: ExperimentConfig) -> dict[str, Manifest]:
         "pretrain": _draw(config, config.pretraining.episodes, PRETRAIN_SEED),
         "demonstrations": _draw(config, config.demonstrations.episodes, DEMONSTRATION_SEED),
     }
-    cells = [(task, axis) for task in config.tasks for axis in config.evaluation.axes]
+    cells = [(task, axis) for axis in config.evaluation.axes for task in config.tasks if _has(task, axis)]
+    for axis in config.evaluation.axes:
+        if axis not in {axis for _, axis in cells}:
+            raise unknown("axis of these tasks", axis, {name for t in config.tasks for name in _axes(t)})
     cells += [(task, "task") for task in config.held_out]
     test: list[TaskSpec] = []
     for task, axis in cells:
@@ -51,6 +54,15 @@ def write_manifests(manifests: Mapping[str, Manifest], folder: Path) -> None:
             manifest.save(path)
         elif Manifest.load(path).sha256 != manifest.sha256:
             raise InputError(f"{path} is of another plan; choose another folder=…, or delete it")
+
+
+def _axes(task: str) -> list[str]:
+    return ["seen", *(split.removeprefix("test/") for split in splits(task) if split.startswith("test/"))]
+
+
+def _has(task: str, axis: str) -> bool:
+    # Not every axis makes sense everywhere: a task without an object has no unseen ones.
+    return axis in _axes(task)
 
 
 def _draw(config: ExperimentConfig, episodes: int, seed: int) -> list[TaskSpec]:
