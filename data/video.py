@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from trunkline.errors import InputError
@@ -25,23 +24,34 @@ def write_video(path: Path, clips: Iterable[np.ndarray], fps: float) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    import av  # a large library: only those who keep or watch videos load it
+
     rate = Fraction(fps).limit_denominator(1001)
+    try:
+        with av.open(str(path), "w", format="mp4") as container:
+            _encode(container, clips, rate)
+    except av.FFmpegError as error:  # some of its errors are OSErrors, not all
+        raise error if isinstance(error, OSError) else OSError(f"cannot write the video {path}: {error}") from error
+
+
+def _encode(container: Any, clips: Iterable[np.ndarray], rate: Fraction) -> None:
+    import av
+
+    stream: Any = None
     number = 0
-    with av.open(str(path), "w", format="mp4") as container:
-        stream: Any = None
-        for clip in clips:
-            if stream is None:
-                stream = container.add_stream(CODEC, rate=rate, options=OPTIONS)
-                stream.height, stream.width = clip.shape[1:3]
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = 1 / rate
-                stream.codec_context.thread_count = 1
-            for image in clip:
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                frame.pts, frame.time_base = number, 1 / rate
-                number += 1
-                container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    for clip in clips:
+        if stream is None:
+            stream = container.add_stream(CODEC, rate=rate, options=OPTIONS)
+            stream.height, stream.width = clip.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = 1 / rate
+            stream.codec_context.thread_count = 1
+        for image in clip:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts, frame.time_base = number, 1 / rate
+            number += 1
+            container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
 
 
 def read_clip(path: Path, start: float, fps: float, out: np.ndarray) -> None:
@@ -50,6 +60,8 @@ def read_clip(path: Path, start: float, fps: float, out: np.ndarray) -> None:
     Raises:
         InputError: the file is missing, damaged or shorter than that, or its pictures have another size.
     """
+    import av  # a large library: only those who keep or watch videos load it
+
     missing = len(out)
     filled = np.zeros(len(out), bool)
     try:
@@ -81,6 +93,8 @@ def decode_image(data: bytes | None, shape: tuple[int, ...], path: object) -> np
     Raises:
         InputError: no picture, or one of another size.
     """
+    import av  # a large library: only those who keep or watch videos load it
+
     try:
         with av.open(io.BytesIO(data or b"")) as container:
             for frame in container.decode(video=0):

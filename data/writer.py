@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import av
 
 from trunkline.data import lerobot, statistics
 from trunkline.data.episode import Episode
@@ -151,7 +150,7 @@ class EpisodeWriter:
         self._broken = True
         try:
             self._write_buffer()
-        except (OSError, av.FFmpegError) as error:
+        except OSError as error:
             raise InputError(
                 f"cannot write to {self.root}: {getattr(error, 'strerror', None) or error}; it keeps "
                 f"{self._at.episodes} whole episodes, the last {len(self._buffer)} are lost; make room and run again"

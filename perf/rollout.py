@@ -2,8 +2,8 @@
 
 Each row is the sum of two Ray actors that act with a policy, with what they collected brought to this process, as
 training does. RLlib's stock runner gets the same task as its users would give it: a plain `gymnasium.Env` of one
-simulation with flat observations, vectorised by RLlib with its default settings, at several numbers of environments; and also
-our native vector environment. The limit is `Batch.step` alone, in two actors, without a policy. All take turns in
+simulation with flat observations, vectorised by RLlib with its default settings, at two numbers of environments; and
+also our native vector environment. The limit is `Batch.step` alone, in two actors, without a policy. All take turns in
 rounds within one run; figures are medians. Asked for: ratio ≥ 5, ours at its number over the best of RLlib's rows with
 its users' environment.
 
@@ -30,9 +30,9 @@ from trunkline.agents.config import AgentConfig
 from trunkline.envs.registry import make_worlds
 from trunkline.rollout.ray_session import ray_session
 from trunkline.rollout.rl.algorithm import Resources, algorithm_config
+from trunkline.rollout.rl.config import PPOConfig as OurPPOConfig
 from trunkline.rollout.rl.env_runner import RunnerConfig, WorldRunner
 from trunkline.rollout.rl.groups import plan_groups
-from trunkline.rollout.rl.learner import PPOConfig as OurPPOConfig
 from trunkline.rollout.rl.module import Blueprint
 
 ACTORS, ROUNDS, STEPS = 2, 5, 32
@@ -59,7 +59,7 @@ class Single(gym.Env):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         self.last, reward, terminated, truncated, info = self.world.step(action[None])
-        observation = flat(info["final_obs"] if "final_obs" in info else self.last)[0]
+        observation = flat(info.get("final_obs", self.last))[0]
         return observation, float(reward[0]), bool(terminated[0]), bool(truncated[0]), {}
 
 

@@ -51,8 +51,8 @@ class PretrainConfig:
         log_every: updates between lines of metrics.jsonl.
         workers: data-parallel workers; more than one run through Ray Train.
         device: "auto" is CUDA if there is one.
-        threads: CPU threads of a worker's tensors; 0 for one where all sensors are vectors (their matrices are too small to
-            share, and threads that wait for a busy core cost several times what they save), else as torch has it.
+        threads: CPU threads of a worker's tensors; 0 for one where all sensors are vectors (their matrices are too
+            small to share, and threads that wait for a busy core cost more than they save), else as torch has it.
         bf16: bfloat16 forward pass on CUDA.
         compile: torch.compile.
         max_failures: how often lost workers are replaced before the run fails; −1 for always.

@@ -1,128 +1,30 @@
 """RL finetuning of an agent on several tasks at once: PPO with a pull towards the policy it starts from.
 
-    <folder>/config.json, metrics.jsonl, TensorBoard events, checkpoints/<8 digits: iterations>/
-
 The same call again goes on from the last checkpoint, also with another number of runners or learners.
 """
 
-import json
-import logging
-import re
-import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
 
 from trunkline.agents.agent import Agent
-from trunkline.agents.checkpoint import load_agent, read_checkpoint, save_agent
-from trunkline.agents.config import AgentConfig
+from trunkline.agents.checkpoint import load_agent, read_checkpoint
 from trunkline.agents.training_state import load_training
 from trunkline.data.metrics import MetricsLog
 from trunkline.envs.manifest import Manifest
 from trunkline.envs.spec import SensorSpec, TaskSpec
 from trunkline.errors import InputError
-from trunkline.files import write_text
 from trunkline.pretrain.corpus import open_corpus
 from trunkline.rollout.ray_session import ray_session
 from trunkline.rollout.rl.algorithm import Finetuner, Resources, algorithm_config
+from trunkline.rollout.rl.config import FinetuneConfig, PPOConfig
 from trunkline.rollout.rl.env_runner import RunnerConfig
 from trunkline.rollout.rl.fragment import Group
 from trunkline.rollout.rl.groups import plan_groups
-from trunkline.rollout.rl.learner import PPOConfig
 from trunkline.rollout.rl.module import Blueprint
+from trunkline.rollout.rl.run_folder import RunFolder
 from trunkline.rollout.rl.statistics import measure_statistics
-from trunkline.schema import to_plain
 
-logger = logging.getLogger(__name__)
-
-# Where a run is computed may change when it is resumed; what it computes may not.
-ELSEWHERE = frozenset({"num_env_runners", "num_learners", "num_gpus_per_learner", "num_threads", "keep"})
-_NAME = re.compile(r"\d{8}")
-
-
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """One finetuning run.
-
-    Attributes:
-        tasks: "family/task" of each; they are learned together.
-        init: checkpoint to start from and to stay near; None starts from scratch.
-        agent: the architecture, if it starts from scratch.
-        sensors: sensors read, by world family; families not named read their default ones, of which an agent from a
-            checkpoint sees those that it knows.
-        statistics: data sets, or a checkpoint, with the sensors' statistics for an agent from scratch; None measures
-            them under random actions.
-        freeze: the policy's parts that do not learn, e.g. "encoders", "trunk".
-        separate_critic: a network of its own for the value; False for the policy's own value head.
-        critic: the separate critic's architecture; None for the policy's, starting from the policy's weights.
-        contexts: manifest of TaskSpecs to train on; None draws from the tasks' train split without end.
-        steps: environment steps in all; the last iteration is finished.
-        num_envs: simulations of each task, over all runners together.
-        fragment_length: steps of each simulation an iteration.
-        ppo: the update.
-        seed: of weights, contexts, actions and minibatches.
-        checkpoint_every: iterations between checkpoints (the last one always gets one).
-        keep: how many of the latest checkpoints stay.
-        num_env_runners: Ray actors that step the worlds; 0 steps them in this process.
-        num_learners: Ray actors that learn; 0 learns in this process.
-        num_gpus_per_learner: 0 learns on the CPU.
-        num_threads: physics threads of each world of each runner.
-    """
-
-    tasks: tuple[str, ...]
-    init: str | None = None
-    agent: AgentConfig = field(default_factory=AgentConfig)
-    sensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    statistics: str | None = None
-    freeze: tuple[str, ...] = ()
-    separate_critic: bool = True
-    critic: AgentConfig | None = field(default_factory=lambda: AgentConfig(width=128, depth=0))
-    contexts: str | None = None
-    steps: int = 1_000_000
-    num_envs: int = 64
-    fragment_length: int = 32
-    ppo: PPOConfig = field(default_factory=PPOConfig)
-    seed: int = 0
-    checkpoint_every: int = 20
-    keep: int = 2
-    num_env_runners: int = 2
-    num_learners: int = 0
-    num_gpus_per_learner: float = 0
-    num_threads: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("tasks", "freeze"):
-            if isinstance(getattr(self, name), str):
-                raise InputError(f"{name}={getattr(self, name)!r} must be a list, e.g. {name}=[{getattr(self, name)}]")
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise InputError(f"tasks={list(self.tasks)} must name at least one task, each once")
-        for name in ("steps", "num_envs", "fragment_length", "checkpoint_every", "keep", "num_threads"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)} must be at least 1")
-        for name in ("num_env_runners", "num_learners", "num_gpus_per_learner", "seed"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name}={getattr(self, name)} must not be negative")
-        shares = max(self.num_env_runners, self.num_learners)
-        if self.num_envs < shares:
-            raise InputError(f"num_envs={self.num_envs} must be at least 1 for each of {shares} runners and learners")
-        batch = self.num_envs * self.fragment_length // max(1, self.num_learners)
-        if batch < self.ppo.minibatches:
-            raise InputError(f"{batch} steps of a task an iteration are fewer than minibatches={self.ppo.minibatches}")
-
-    @property
-    def steps_per_iteration(self) -> int:
-        """Environment steps between two updates."""
-        return self.num_envs * self.fragment_length * len(self.tasks)
-
-    @property
-    def iterations(self) -> int:
-        """Updates in all."""
-        return ceil(self.steps / self.steps_per_iteration)
+__all__ = ["FinetuneConfig", "PPOConfig", "finetune"]
 
 
 def finetune(
@@ -138,12 +40,13 @@ def finetune(
     Raises:
         InputError: unknown tasks or sensors, a checkpoint that does not fit them, or another run's folder.
     """
-    run = _Run(config, Path(folder))
-    run.claim()
+    run = RunFolder(config, Path(folder))
+    run.check()
     done = run.latest()
     if done is not None and done[0] >= config.iterations:
         return done[1]
     groups, agent = _prepare(config)
+    run.claim()  # only now: bad input leaves no trace
     with ray_session():
         _require_cpus(config)
         algorithm = _build(config, run.folder, groups, agent)
@@ -157,7 +60,7 @@ def finetune(
 def _train(
     algorithm: Finetuner,
     config: FinetuneConfig,
-    run: "_Run",
+    run: RunFolder,
     agent: Agent,
     on_iteration: Callable[[int, Mapping[str, float]], None] | None,
 ) -> Path:
@@ -223,7 +126,11 @@ def _build(config: FinetuneConfig, folder: Path, groups: tuple[Group, ...], agen
         groups, config.num_envs, config.fragment_length, config.seed, config.num_threads, _contexts(config)
     )
     resources = Resources(
-        config.num_env_runners, config.num_learners, config.num_gpus_per_learner, logdir=str(folder.resolve())
+        config.num_env_runners,
+        config.num_learners,
+        config.num_gpus_per_learner,
+        config.learner_threads,
+        logdir=str(folder.resolve()),
     )
     algorithm: Finetuner = algorithm_config(blueprint, runner, config.ppo, resources, config.iterations).build_algo()
     algorithm.restart_every = config.checkpoint_every
@@ -280,68 +187,3 @@ def _require_cpus(config: FinetuneConfig) -> None:
             f"num_env_runners={config.num_env_runners} and num_learners={config.num_learners} need {needed} CPUs, "
             f"Ray has {there}; lower them or start Ray with more"
         )
-
-
-class _Run:
-    """The run's folder: whose it is, its checkpoints, and the latest of them."""
-
-    def __init__(self, config: FinetuneConfig, folder: Path) -> None:
-        self.config = config
-        self.folder = folder
-
-    def claim(self) -> None:
-        """Make the folder this run's, or see that it is.
-
-        Raises:
-            InputError: it is another run's (names the first key that differs).
-        """
-        file = self.folder / "config.json"
-        mine: dict[str, Any] = json.loads(json.dumps(to_plain(self.config)))
-        if not file.exists():
-            if self.latest() is not None:
-                raise InputError(f"{self.folder} holds checkpoints but no config.json; choose another output folder")
-            write_text(file, json.dumps(mine, indent=1, sort_keys=True))
-            return
-        try:
-            theirs = json.loads(file.read_text())
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{file} is not a configuration: {error}; choose another output folder") from None
-        for key in sorted(mine.keys() | theirs.keys()):
-            if key not in ELSEWHERE and mine.get(key) != theirs.get(key):
-                raise InputError(
-                    f"{self.folder} is the folder of another run: {key} is {mine.get(key)!r}, the run there has "
-                    f"{theirs.get(key)!r}; choose another one"
-                )
-
-    def checkpoint(self, iteration: int) -> Path:
-        """Where the checkpoint after `iteration` updates is."""
-        return self.folder / "checkpoints" / f"{iteration:08d}"
-
-    def _all(self) -> list[Path]:
-        return sorted(p for p in (self.folder / "checkpoints").glob("*") if _NAME.fullmatch(p.name))
-
-    def latest(self) -> tuple[int, Path] | None:
-        """The newest checkpoint and its iteration."""
-        found = self._all()
-        return (int(found[-1].name), found[-1]) if found else None
-
-    def save(self, algorithm: Finetuner, agent: Agent) -> Path:
-        """Write the agent with everything that is needed to go on; heads that RL does not use stay as they were."""
-        weights = algorithm.weights()
-        state = agent.state_dict()
-        for name, value in weights.items():
-            part, _, key = name.partition(".")
-            if part == "policy" and key in state:
-                state[key] = torch.from_numpy(np.array(value))
-        agent.load_state_dict(state)
-        path = self.checkpoint(algorithm.update_index)
-        training = {
-            "iteration": algorithm.update_index,
-            "kl_coefficient": self.config.ppo.kl_at(algorithm.update_index),
-            "critic": {name.partition(".")[2]: value for name, value in weights.items() if name.startswith("critic.")},
-            "optimizers": algorithm.optimizer_state(),
-        }
-        save_agent(agent, path, training)
-        for old in self._all()[: -self.config.keep]:
-            shutil.rmtree(old)
-        return path

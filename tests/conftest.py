@@ -1,6 +1,13 @@
 """Fixtures that several test files share."""
 
 import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread():
+    """Two test processes on two cores wait for each other's threads otherwise; the models here are tiny."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

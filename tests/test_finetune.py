@@ -19,10 +19,10 @@ from trunkline.errors import InputError
 from trunkline.rollout.finetune import FinetuneConfig, finetune
 from trunkline.rollout.rl.advantages import generalised_advantages
 from trunkline.rollout.rl.algorithm import Resources, algorithm_config
+from trunkline.rollout.rl.config import PPOConfig
 from trunkline.rollout.rl.env_runner import RunnerConfig, WorldRunner
 from trunkline.rollout.rl.fragment import Sample, join, split
 from trunkline.rollout.rl.groups import plan_groups
-from trunkline.rollout.rl.learner import PPOConfig
 from trunkline.rollout.rl.module import AgentModule, Blueprint
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -175,7 +175,7 @@ def test_ppo_from_scratch_learns_to_reach(tmp_path):
     config = FinetuneConfig(
         tasks=("pointmass/reach",),
         agent=AgentConfig.plain_mlp((64, 64)),
-        steps=90_000,
+        steps=60_000,
         num_envs=128,
         fragment_length=16,
         ppo=PPOConfig(lr=1e-3),
@@ -206,7 +206,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
 
 
 def test_the_reference_holds_the_policy(tmp_path):
-    groups, sensors, actions = plan_groups(["fake/reach"], {})
+    _, sensors, actions = plan_groups(["fake/reach"], {})
     save_agent(Agent(sensors, actions, SMALL, seed=1), tmp_path / "pretrained")
     drift = {}
     for coefficient in (1e-6, 100.0):
@@ -227,7 +227,7 @@ def test_the_reference_holds_the_policy(tmp_path):
 
 
 def test_the_critic_warms_up_and_frozen_parts_stay(tmp_path):
-    groups, sensors, actions = plan_groups(["fake/reach"], {})
+    _, sensors, actions = plan_groups(["fake/reach"], {})
     start = Agent(sensors, actions, AgentConfig(width=16, depth=1), seed=1)
     save_agent(start, tmp_path / "pretrained")
     config = make_config(FAKE, tasks=("fake/reach",), init=str(tmp_path / "pretrained"), steps=3 * 4 * 10)
@@ -293,7 +293,8 @@ def test_a_killed_runner_is_replaced_and_a_run_goes_on_with_another_number(tmp_p
 )
 def test_bad_input_is_named(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
-        finetune(make_config(FAKE, **changes), tmp_path)
+        finetune(make_config(FAKE, **changes), tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_bad_configurations_are_named():

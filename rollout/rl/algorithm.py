@@ -16,9 +16,10 @@ from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from trunkline.errors import InputError
+from trunkline.rollout.rl.config import PPOConfig
 from trunkline.rollout.rl.env_runner import RunnerConfig, WorldRunner
 from trunkline.rollout.rl.fragment import Fragment, Sample, TaskStatistics, join, split
-from trunkline.rollout.rl.learner import PPOConfig, PPOLearner, Update
+from trunkline.rollout.rl.learner import PPOLearner, Update
 from trunkline.rollout.rl.module import AgentModule, Blueprint
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Resources:
         num_env_runners: Ray actors that step worlds; 0 steps them in the driver's process.
         num_learners: Ray actors that learn; 0 learns in the driver's process.
         num_gpus_per_learner: 0 learns on the CPU.
+        learner_threads: torch's threads in each learner; 0 for as many as torch takes.
         sample_timeout: seconds after which an iteration goes on without a runner that has not answered.
         probe_timeout: seconds to wait for a restarted runner.
         logdir: where RLlib may write.
@@ -43,6 +45,7 @@ class Resources:
     num_env_runners: int = 2
     num_learners: int = 0
     num_gpus_per_learner: float = 0
+    learner_threads: int = 1
     sample_timeout: float = 600.0
     probe_timeout: float = 60.0
     logdir: str = "."
@@ -88,7 +91,12 @@ def algorithm_config(
     config.learners(
         num_learners=resources.num_learners,
         num_gpus_per_learner=resources.num_gpus_per_learner,
-        learner_config_dict={"ppo": ppo, "groups": runner.groups, "seed": runner.seed},
+        learner_config_dict={
+            "ppo": ppo,
+            "groups": runner.groups,
+            "seed": runner.seed,
+            "threads": resources.learner_threads,
+        },
     )
     config.training(grad_clip=ppo.grad_clip, grad_clip_by="global_norm")
     config.rl_module(rl_module_spec=RLModuleSpec(module_class=AgentModule, model_config={"blueprint": blueprint}))

@@ -24,6 +24,7 @@ from trunkline.envs.registry import make_worlds, sample_tasks
 from trunkline.envs.spec import TaskSpec
 from trunkline.rollout.rl.fragment import Fragment, Group, Sample, TaskStatistics
 from trunkline.rollout.rl.module import AgentModule
+from trunkline.rollout.rl.threads import torch_threads
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class WorldRunner(EnvRunner):
                     lane.restart(iteration)
                 self._started = iteration
             index = self.worker_index or 0
-            with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            with torch.random.fork_rng(devices=[]), torch.inference_mode(), torch_threads(1):
                 torch.manual_seed(int(generator("actions", self.settings.seed, index, iteration).integers(2**62)))
                 fragments = [lane.collect(self.module) for lane in self._lanes]
         except Exception as error:  # handed to the driver, which raises it

@@ -20,67 +20,12 @@ from torch import Tensor
 from trunkline.envs.random import generator
 from trunkline.errors import InputError
 from trunkline.rollout.rl.advantages import generalised_advantages
+from trunkline.rollout.rl.config import PPOConfig
 from trunkline.rollout.rl.fragment import Fragment, Group
 from trunkline.rollout.rl.module import AgentModule
+from trunkline.rollout.rl.threads import torch_threads
 
 VALUE_CHUNK = 8192  # rows a forward pass of the critic outside of training
-
-
-@dataclass(frozen=True)
-class PPOConfig:
-    """The update.
-
-    Attributes:
-        lr, critic_lr: Adam's step sizes for the policy and a separate critic.
-        lr_end: fraction of both that is left after the last iteration (linear decay).
-        gamma, lam: discount and λ of the advantages.
-        clip: ε.
-        epochs: passes over an iteration's steps.
-        minibatches: parts that each pass is divided into.
-        value_coefficient, entropy_coefficient: c_v, c_e.
-        kl_coefficient: β of the first iteration; only with a reference policy.
-        kl_decay: β's factor an iteration.
-        target_kl: end the update early when KL(π_old ‖ π) exceeds it; None for never.
-        grad_clip: largest norm of the gradient, of policy and critic each.
-        reward_scale: rewards are multiplied by it, which keeps values near 1.
-        critic_warmup: first iterations in which only the value learns, so that a pretrained policy is not steered by a
-            value that knows nothing yet.
-    """
-
-    lr: float = 3e-4
-    critic_lr: float = 1e-3
-    lr_end: float = 1.0
-    gamma: float = 0.99
-    lam: float = 0.95
-    clip: float = 0.2
-    epochs: int = 3
-    minibatches: int = 4
-    value_coefficient: float = 0.5
-    entropy_coefficient: float = 0.0
-    kl_coefficient: float = 0.2
-    kl_decay: float = 0.9995
-    target_kl: float | None = None
-    grad_clip: float = 0.5
-    reward_scale: float = 0.1
-    critic_warmup: int = 0
-
-    def __post_init__(self) -> None:
-        positive = ("lr", "critic_lr", "clip", "epochs", "minibatches", "grad_clip", "reward_scale")
-        for name in positive:
-            if getattr(self, name) <= 0:
-                raise InputError(f"ppo.{name}={getattr(self, name)} must be positive")
-        for name in ("lr_end", "gamma", "lam", "kl_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"ppo.{name}={getattr(self, name)} must be between 0 and 1")
-        for name in ("value_coefficient", "entropy_coefficient", "kl_coefficient", "critic_warmup"):
-            if getattr(self, name) < 0:
-                raise InputError(f"ppo.{name}={getattr(self, name)} must not be negative")
-        if self.target_kl is not None and self.target_kl <= 0:
-            raise InputError(f"ppo.target_kl={self.target_kl} must be positive, or null for none")
-
-    def kl_at(self, iteration: int) -> float:
-        """β of an iteration."""
-        return self.kl_coefficient * self.kl_decay**iteration
 
 
 @dataclass(frozen=True)
@@ -96,7 +41,7 @@ class PPOLearner(TorchLearner):
     """Takes arrays (`TrainingData.batch` is an `Update`): no episode objects, no connectors.
 
     RLlib gives it the optimisers' bookkeeping, gradient clipping, devices and, with several learners, the averaging of
-    gradients. `learner_config_dict` holds `ppo` (PPOConfig), `groups` and `seed`.
+    gradients. `learner_config_dict` holds `ppo` (PPOConfig), `groups`, `seed` and `threads`.
     """
 
     @property
@@ -126,7 +71,10 @@ class PPOLearner(TorchLearner):
 
     def update(self, *_: Any, training_data: TrainingData, **__: Any) -> dict[str, float]:
         """Run `epochs` passes over the fragments; the mean of every loss term by name."""
-        update: Update = training_data.batch
+        with torch_threads(self.config.learner_config_dict["threads"]):
+            return self._learn(training_data.batch)
+
+    def _learn(self, update: Update) -> dict[str, float]:
         ppo = self.ppo
         self._set_learning_rates(1.0 - (1.0 - ppo.lr_end) * update.progress)
         self._beta = ppo.kl_at(update.iteration)
