@@ -35,9 +35,7 @@ def difference(agent: Agent, checkpoint: Checkpoint, part: str) -> list[str]:
     return lines
 
 
-def match(
-    module: nn.Module, checkpoint: Checkpoint, part: str, allowed: bool
-) -> tuple[dict[str, Tensor], list[str]]:
+def match(module: nn.Module, checkpoint: Checkpoint, part: str, allowed: bool) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors that fit, and what does not."""
     if allowed and not part_file(checkpoint.folder, part).exists():
         return {}, ["its file is missing"]

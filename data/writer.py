@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-
 from trunkline.data import lerobot, statistics
 from trunkline.data.episode import Episode
 from trunkline.data.reader import EpisodeDataset

@@ -47,7 +47,10 @@ class World(VectorEnv[Observations, Any, Any]):
     """
 
     family: ClassVar[str]
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "render_modes": ["rgb_array"],
+    }
 
     def __init__(self, task: str, num_envs: int, sensors: Sequence[str] | None, num_threads: int) -> None:
         self.task = task

@@ -1,8 +1,8 @@
 """Contexts of training, validation and test, disjoint by construction.
 
 A region is cut into square cells and every cell belongs to one part, in a fixed pattern: of five neighbours
-three are for training, one for validation, one for test. A position drawn for a part lies in a cell of that part, so no two
-parts can share a position, however many are drawn.
+three are for training, one for validation, one for test. A position drawn for a part lies in a cell of that part, so
+no two parts can share a position, however many are drawn.
 """
 
 import numpy as np

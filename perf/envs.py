@@ -1,7 +1,7 @@
 """World.step against raw `Batch.step` on the same model, threads and substeps, in one run.
 
-The worlds read their default state sensors; both sides apply fresh random actions (controls) every step. The two take turns in
-short slices, so that drift of the machine's speed hits both. Asked for: ≥ 0.8 on every tabletop task at 64
+The worlds read their default state sensors; both sides apply fresh random actions (controls) every step. The two take
+turns in short slices, so that drift of the machine's speed hits both. Asked for: ≥ 0.8 on every tabletop task at 64
 simulations, ≥ 0.5 on pointmass at 1,024.
 """
 
@@ -55,9 +55,7 @@ def main() -> None:
     for task, num_envs in [("pointmass/reach", 1024), *((f"tabletop/{name}", 64) for name in TASKS)]:
         ours, raw = measure(task, num_envs, threads)
         ratios[task] = round(ours / raw, 3)
-        print(
-            f"{task:<24} {num_envs:>5} sims {threads} threads: {ours:>9,.0f} of {raw:>9,.0f} steps/s = {ratios[task]:.3f}"
-        )
+        print(f"{task:<24} {num_envs:>5} sims {threads} threads: {ours:>9,.0f} of {raw:>9,.0f} = {ratios[task]:.3f}")
     tabletop = [ratio for task, ratio in ratios.items() if task.startswith("tabletop/")]
     print(json.dumps({**ratios, "min_ratio": min(tabletop)}))
 

@@ -355,7 +355,6 @@ def test_act_of_discrete_bodies():
         assert choices.shape == (50, 2) and choices.dtype == np.int64 and (choices < [3, 2]).all()
 
 
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -43,7 +43,8 @@ def build_wheel(source, folder):
 def fresh_venv(tmp_path_factory):
     """A virtual environment with our wheel and both example plug-ins, away from the checkout.
 
-    Dependencies are borrowed from the running environment by a path file; its own site-packages come first, so `trunkline` is the wheel's.
+    Dependencies are borrowed from the running environment by a path file; its own site-packages come first, so
+    `trunkline` is the wheel's.
     """
     folder = tmp_path_factory.mktemp("venv")
     wheels = [

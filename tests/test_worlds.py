@@ -136,7 +136,7 @@ def test_any_gymnasium_id_is_a_world():
     assert np.array_equal(observations["observation"][0], expected) and reward[0] == np.float32(expected_reward)
     episodes = 0
     while world.active.any():
-        *_, truncated, info = world.step(actions)
+        *_, truncated, _info = world.step(actions)
         episodes += int(truncated.sum())
     assert episodes == 3
     with pytest.raises(InputError, match="no scripted expert"):

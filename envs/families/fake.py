@@ -1,7 +1,8 @@
 """Fake worlds for the debug configuration and tests: the real contract, hardly any computation.
 
 `fake/reach` is a point on a line that moves by its action towards a goal; `fake/image` sees it in an 8×8 picture.
-`options`: `nan_seeds` and `wrong_shape_seeds` make the sensor of the episodes with these TaskSpec seeds fail after step 3.
+`options`: `nan_seeds` and `wrong_shape_seeds` make the sensor of the episodes with these TaskSpec seeds fail after
+step 3.
 """
 
 from collections.abc import Sequence

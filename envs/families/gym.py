@@ -1,8 +1,9 @@
 """Any Gymnasium id as a world: `make_worlds("gym:Ant-v5", num_envs=16)`.
 
 Gymnasium environments step one at a time: a batch of them is a loop, or, with `processes=True`, one process each behind
-shared memory (`AsyncVectorEnv`; the calling script then needs an `if __name__ == "__main__"` guard). The reward and the end of an episode are the environment's own; success is its `is_success` or `success` info,
-if it gives one. There is no scripted expert.
+shared memory (`AsyncVectorEnv`; the calling script then needs an `if __name__ == "__main__"` guard). The reward and
+the end of an episode are the environment's own; success is its `is_success` or `success` info, if it gives one. There
+is no scripted expert.
 """
 
 from collections.abc import Sequence

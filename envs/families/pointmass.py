@@ -66,7 +66,8 @@ def _model() -> mujoco.MjModel:
 class PointMass(World):
     """The family `pointmass` with its one task, `reach`: come within 2 cm of the goal.
 
-    Sensors: `point_state` (position and velocity), `goal`, `camera` (depth and normals from above). TaskSpec params: `start`, `goal` (x, y in metres), `mass` (kg).
+    Sensors: `point_state` (position and velocity), `goal`, `camera` (depth and normals from above). TaskSpec params:
+    `start`, `goal` (x, y in metres), `mass` (kg).
     """
 
     family = "pointmass"

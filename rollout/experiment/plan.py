@@ -16,8 +16,8 @@ PRETRAIN_SEED, DEMONSTRATION_SEED, SEEN_SEED, TEST_SEED = 1_000, 2_000, 3_000, 4
 def plan_manifests(config: ExperimentConfig) -> dict[str, Manifest]:
     """Manifests "pretrain", "demonstrations" and "test" of an experiment.
 
-    The test manifest's contexts of the axes "goal", "object" and "task" share none with training; those of the axis "seen" come
-    from the training split, and measure how much is lost on the way to the others.
+    The test manifest's contexts of the axes "goal", "object" and "task" share none with training; those of the axis
+    "seen" come from the training split, and measure how much is lost on the way to the others.
 
     Raises:
         InputError: an unknown task, or an axis that a task's family does not have.

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trunkline.agents.config import AgentConfig
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.collect import CollectConfig, collect

@@ -65,7 +65,8 @@ def claim_folder(folder: Path, config: Any) -> None:
     """Write the run's config.yaml, or check that the folder is this run's.
 
     Raises:
-        InputError: the folder belongs to a run with another configuration (names the first key that differs), or is not a run.
+        InputError: the folder belongs to a run with another configuration (names the first key that differs), or is
+            not a run.
     """
     import yaml
 

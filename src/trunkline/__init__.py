@@ -31,7 +31,7 @@ _LAZY = {
     "InputError": "trunkline.errors",
 }
 
-__all__ = [*sorted(_LAZY), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_LAZY), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

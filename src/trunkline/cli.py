@@ -1,4 +1,7 @@
-"""The command line: `trunkline <command> [key=value …]`. Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+"""The command line: `trunkline <command> [key=value …]`.
+
+Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted.
+"""
 
 import errno
 import importlib

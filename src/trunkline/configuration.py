@@ -1,7 +1,7 @@
 """Hydra composition of configs/ with command-line overrides, as plain mappings.
 
-Hydra selects and overrides; whether a key exists is decided by the dataclass it fills (`trunkline.schema`), which answers
-with the nearest match, so overrides may name any key, also one that the YAML leaves at its default.
+Hydra selects and overrides; whether a key exists is decided by the dataclass it fills (`trunkline.schema`), which
+answers with the nearest match, so overrides may name any key, also one that the YAML leaves at its default.
 """
 
 import re
