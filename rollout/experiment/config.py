@@ -40,13 +40,15 @@ class EvaluationPlan:
         episodes: of each task and axis.
         axes: axes of novelty: "seen" (training contexts), "goal", "object", each for the tasks that have it;
             left-out tasks have the axis "task".
-        videos: recorded episodes of each task and axis.
+        videos: successes and failures kept of each task and axis, of the first seed.
+        filmed: arms that are filmed; drawing a picture costs more than a step.
         options: of `trunkline.rollout.evaluate.EvaluateConfig`.
     """
 
     episodes: int = 50
     axes: tuple[str, ...] = ("seen", "goal", "object")
     videos: int = 1
+    filmed: tuple[str, ...] = ("pretrained_rl", "rl_scratch")
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

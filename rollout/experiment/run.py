@@ -148,8 +148,9 @@ class _Job:
                 self.stages.run(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed), self.say)
 
     def _evaluate(self, arm: str, policy: PolicyConfig, seed: int) -> int:
-        first = seed == self.config.seeds[0]
-        config = replace(self._evaluate_config, videos=self.config.evaluation.videos if first else 0)
+        plan = self.config.evaluation
+        filmed = arm in plan.filmed and seed == self.config.seeds[0]
+        config = replace(self._evaluate_config, videos=plan.videos if filmed else 0)
         rows = evaluate(policy, self._manifests["test"], config, arm=arm, train_seed=seed, out=self.folder)
         return sum(row["steps"] for row in rows)
 
