@@ -61,12 +61,17 @@ class Checkpoint:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read what a checkpoint is, without its tensors.
 
+    Args:
+        path: the checkpoint, or the folder of a training run, whose last one is meant.
+
     Raises:
         InputError: no checkpoint at `path`, or one that is incomplete or of another format.
     """
     folder = existing_folder(path)
     if folder is None:
         raise InputError(f"no checkpoint at {path}")
+    if not (folder / JSON_FILE).exists():
+        folder = last_of_run(folder) or folder
     value = read_json(folder / JSON_FILE, "checkpoint")
     if value.get("format") != FORMAT:
         raise InputError(f"{folder} has format {value.get('format')!r}, this version reads {FORMAT!r}; save it again")
@@ -90,6 +95,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         value["heads"],
         value["seed"],
     )
+
+
+def last_of_run(folder: Path) -> Path | None:
+    """The last checkpoint of a training run's folder, `folder/checkpoints/<number>`; None if it has none."""
+    found = [p for p in (folder / "checkpoints").glob("[!.]*") if (p / JSON_FILE).exists()]
+    return max(found, key=lambda p: p.name, default=None)  # numbers in names have leading zeros
 
 
 def describe_agent(agent: Agent) -> dict[str, Any]:

@@ -182,7 +182,7 @@ class World(VectorEnv[Observations, Any, Any]):
                 raise InputError(f"action of environment {row} is not finite: {actions[row]}")
             space = self.action_space
             assert isinstance(space, spaces.Box)
-            actions = np.clip(actions.astype(np.float32, copy=False), space.low, space.high)
+            actions = np.minimum(np.maximum(actions.astype(np.float32, copy=False), space.low), space.high)
         active = self._task_index >= 0
         everyone = bool(active.all())
         if everyone or active.any():

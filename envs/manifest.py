@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from trunkline.envs.spec import TaskSpec, canonical_json
@@ -30,7 +31,7 @@ class Manifest:
                 raise InputError(f"manifest holds the TaskSpec {task.id} ({task.task}, seed {task.seed}) twice")
             seen.add(task.id)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The hash of the whole list, order included."""
         digest = hashlib.sha256()

@@ -180,7 +180,8 @@ class TaskSpec:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` reads back."""
-        return asdict(self)
+        # Not `asdict`: manifests hold thousands, and its deep copy is most of the cost of hashing one.
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TaskSpec":

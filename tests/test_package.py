@@ -92,7 +92,7 @@ def test_wheel_runs_outside_the_checkout_with_plug_ins(fresh_venv):
         "tasks=[cart/park]",
         "episodes=6",
         "out=data",
-        "collect.num_actors=1",
+        "collect.pool.actors=1",
         cwd=folder,
     )
     assert collected.returncode == 0, collected.stderr

@@ -104,7 +104,7 @@ class _Job:
         )
         fixed: dict[str, Any] = {"data": str(self.data(data)), "seed": seed, "agent": self.config.agent}
         if name == "imitation":
-            fixed["init_from"] = str(self.checkpoint("pretrain", seed))
+            fixed["init_from"] = str(self.training("pretrain", seed))
         objective = "inverse_dynamics" if name == "pretrain" else "behaviour_cloning"
         return build(PretrainConfig, {"objective": objective, **options, **fixed}, name)
 
@@ -116,7 +116,7 @@ class _Job:
     def _finetune_config(self, name: str, seed: int) -> FinetuneConfig:
         fixed: dict[str, Any] = {"tasks": self.config.tasks, "seed": seed, "sensors": self.config.sensors}
         if name == "pretrained_rl":
-            fixed["init"] = str(self.checkpoint("imitation", seed))
+            fixed["init"] = str(self.training("imitation", seed))
         else:
             fixed |= {"agent": self.config.agent, "statistics": str(self.data("demonstrations"))}
         return build(FinetuneConfig, {**self.config.finetune, **fixed}, "finetune")
@@ -143,7 +143,7 @@ class _Job:
                 policy = (
                     PolicyConfig(kind=arm)
                     if stage is None
-                    else PolicyConfig("checkpoint", path=str(self.checkpoint(stage, seed)), mask=mask)
+                    else PolicyConfig("checkpoint", path=str(self.training(stage, seed)), mask=mask)
                 )
                 self.stages.run(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed), self.say)
 
@@ -159,10 +159,5 @@ class _Job:
         return self.folder / "data" / name
 
     def training(self, name: str, seed: int) -> Path:
-        """Folder of a training stage."""
+        """Folder of a training stage; as a checkpoint it means the last one in it."""
         return self.folder / "checkpoints" / name / f"seed{seed}"
-
-    def checkpoint(self, name: str, seed: int) -> Path:
-        """The last checkpoint of a training stage, or where it will be."""
-        found = sorted(p for p in (self.training(name, seed) / "checkpoints").glob("*") if not p.name.startswith("."))
-        return found[-1] if found else self.training(name, seed) / "checkpoints"

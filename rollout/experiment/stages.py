@@ -100,4 +100,4 @@ def _first_difference(mine: Any, theirs: Any, where: str = "") -> str | None:
                 if found is not None:
                     return found
         return None
-    return None if mine == theirs else f"{where}={mine!r} (there {theirs!r})"
+    return None if mine == theirs else where

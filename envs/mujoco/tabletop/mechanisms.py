@@ -60,7 +60,7 @@ class Mechanism(Task):
 
     def opened(self) -> np.ndarray:
         """How much of the amount is done, (E,) in [0, 1]."""
-        done: np.ndarray = np.clip(self.joint / self._amount, 0.0, 1.0)
+        done: np.ndarray = np.minimum(np.maximum(self.joint / self._amount, 0.0), 1.0)
         return done
 
     def measure(self) -> tuple[np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ from trunkline.envs.mujoco.tabletop.task import (
     column,
     descend,
     draw_hand,
+    nearness,
     norm,
     ramp,
     shapes_of,
@@ -63,8 +64,9 @@ class Reach(Task):
         return distance, distance
 
     def measure(self) -> tuple[np.ndarray, np.ndarray]:
-        success = norm(self.gripper.position - self.goal) < 0.02
-        return np.where(success, 1.0, self.staged(1.0)), success
+        distance = norm(self.gripper.position - self.goal)
+        success = distance < 0.02
+        return np.where(success, 1.0, nearness(distance, self._start[:, 0])), success
 
     def expert(self) -> np.ndarray:
         return self.go(self.goal, CLOSE)

@@ -113,7 +113,7 @@ def nearness(distance: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """0 below `low`, 1 above `high`, linear between."""
-    ramped: np.ndarray = np.clip((value - low) / (high - low), 0.0, 1.0)
+    ramped: np.ndarray = np.minimum(np.maximum((value - low) / (high - low), 0.0), 1.0)
     return ramped
 
 

@@ -1,0 +1,89 @@
+"""The whole job at debug size: every stage, resumed by stage, reported."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from trunkline.commands.run import main
+from trunkline.configuration import compose
+from trunkline.envs.spec import canonical_json
+from trunkline.errors import InputError
+from trunkline.rollout.experiment.config import ARMS, ExperimentConfig
+from trunkline.rollout.experiment.plan import plan_manifests
+from trunkline.schema import build
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_job_survives_a_kill_and_ends_in_a_report(tmp_path, capsys):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "trunkline.cli", "run", "experiment=debug", f"folder={folder}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
+        deadline = time.monotonic() + 120
+        while not (folder / "checkpoints/pretrain/seed0/metrics.jsonl").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+    main(["experiment=debug", f"folder={folder}"])
+    said = capsys.readouterr().out
+    assert "collect/pretrain: done before" in said
+    rows = pq.read_table(folder / "results.parquet").to_pylist()
+    manifests = plan_manifests(build(ExperimentConfig, compose("run", ["experiment=debug"])))
+    planned = {spec.id for spec in manifests["test"]}
+    for arm in ARMS:
+        assert {row["task_id"] for row in rows if row["arm"] == arm} == planned
+    assert {row["axis"] for row in rows} == {"seen", "goal", "task"}
+    page = (folder / "report.html").read_text()
+    assert "<video" in page and "http://" not in page.replace("http://www.w3.org", "")
+    stages = json.loads((folder / "stages.json").read_text())
+    assert all(stage["done"] for stage in stages.values()) and stages["rl_scratch/seed0"]["frames"] >= 1024
+    before = (folder / "results.parquet").read_bytes()
+    main(["experiment=debug", f"folder={folder}"])  # nothing is left to do
+    assert (folder / "results.parquet").read_bytes() == before
+    with pytest.raises(InputError, match="is another run: agent.width differs"):
+        main(["experiment=debug", f"folder={folder}", "agent.width=32"])
+
+
+@pytest.mark.parametrize("experiment", ["debug", "quickstart", "standard"])
+def test_test_contexts_are_never_trained_on(experiment):
+    config = build(ExperimentConfig, compose("run", [f"experiment={experiment}"]))
+    manifests = plan_manifests(config)
+    trained = {canonical_json([t.task, t.params]) for name in ("pretrain", "demonstrations") for t in manifests[name]}
+    unseen = [t for t in manifests["test"] if t.axis != "seen"]
+    assert unseen and not [t for t in unseen if canonical_json([t.task, t.params]) in trained]
+    assert not {t.task for t in manifests["pretrain"]} & set(config.held_out)
+    assert {t.task for t in unseen if t.axis == "task"} == set(config.held_out)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["held_out=[pointmass/reach]"], "is in tasks and in held_out"),
+        (["arms=[pretraned_rl]"], "did you mean 'pretrained_rl'"),
+        (["evaluation.axes=[gaol]"], "did you mean 'goal'"),
+        (["pretrain.stpes=3"], "did you mean 'pretrain.steps'"),
+        (["finetune.ppo.lrr=3"], "did you mean 'finetune.ppo.lr'"),
+        (["collect.pool.actrs=3"], "did you mean 'collect.pool.actors'"),
+    ],
+)
+def test_a_bad_experiment_is_refused_before_anything_is_written(overrides, message, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(InputError, match=message):
+        main(["experiment=debug", f"folder={folder}", *overrides])
+    assert not Path(folder).exists()
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(InputError, match="is not empty and not a run"):
+        main(["experiment=debug", f"folder={tmp_path}"])
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
