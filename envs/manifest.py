@@ -74,6 +74,8 @@ class Manifest:
             value = json.loads(path.read_text())
         except FileNotFoundError:
             raise InputError(f"no manifest at {path}; make one with `trunkline tasks sample`") from None
+        except IsADirectoryError:
+            raise InputError(f"{path} is a folder, not a manifest; name the file in it") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not a manifest: {error}; it may be truncated, make it again") from None
         if not isinstance(value, dict) or value.get("format") != FORMAT:

@@ -33,8 +33,8 @@ class RunFolder:
         """
         file = self.path / "config.json"
         if not file.exists():
-            if (self.path / "checkpoints").exists() or (self.path / "metrics.jsonl").exists():
-                raise InputError(f"{self.path} holds a run without a config.json; choose another output folder")
+            if self.path.is_dir() and any(self.path.glob("[!.]*")):
+                raise InputError(f"{self.path} is not empty and no run of this kind; choose another output folder")
             return
         try:
             other = json.loads(file.read_text())

@@ -56,6 +56,7 @@ class TaskPlan:
         action: the body's actuators.
         fps: control steps a second.
         options: of the world's family.
+        available: names of all sensors the world could have.
     """
 
     task: str
@@ -64,6 +65,7 @@ class TaskPlan:
     action: ActionSpec
     fps: int
     options: Mapping[str, Any]
+    available: tuple[str, ...] = ()
 
 
 def family_of(task: str) -> str:
@@ -104,7 +106,7 @@ def plan_task(
         recorded = {name: available[name] for name in names if name not in hidden}
         read = tuple(dict.fromkeys((*recorded, *policy.sensors(available))))
         fps = round(world.metadata.get("render_fps", DEFAULT_FPS))
-        return TaskPlan(task, read, recorded, world.action_spec, fps, own_options)
+        return TaskPlan(task, read, recorded, world.action_spec, fps, own_options, tuple(available))
     finally:
         world.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from trunkline.data.writer import EpisodeWriter, WriterConfig
 from trunkline.envs.manifest import Manifest
-from trunkline.errors import InputError
+from trunkline.errors import InputError, unknown
 from trunkline.files import write_text
 from trunkline.rollout.chunks import SensorChoice, TaskPlan, make_chunks, plan_task
 from trunkline.rollout.episodes import Lost
@@ -108,6 +108,10 @@ def collect(
     _refuse_other(root, _identity(manifest, config, sensors))
     policy = make_policy(config.policy)
     plans = {task: plan_task(task, policy, sensors, config.hidden, config.options) for task in manifest.by_task()}
+    available = {name for plan in plans.values() for name in plan.available}
+    for name in config.hidden:
+        if name not in available:
+            raise unknown("hidden sensor", name, available)
     _refuse_mixed_bodies(plans.values())
     write_text(root / "collection.json", json.dumps(_identity(manifest, config, sensors), indent=1))
     lost = {} if config.retry_lost else _load_lost(root)

@@ -22,9 +22,13 @@ from trunkline.schema import build
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_job_survives_a_kill_and_ends_in_a_report(tmp_path, capsys):
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "trunkline.cli", "run", "experiment=debug", f"folder={folder}"]
+    # A job that a shell started in the background ignores Ctrl-C; this one must hear it wherever the tests run.
+    script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    script += "from trunkline.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "run", "experiment=debug", f"folder={folder}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
         deadline = time.monotonic() + 120
         while not (folder / "checkpoints/pretrain/seed0/metrics.jsonl").exists():

@@ -81,8 +81,10 @@ class GymWorld(World):
 
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
-        spec = gymnasium.registry.get(task)
-        limit = spec.max_episode_steps if spec is not None else None
+        try:
+            limit = gymnasium.spec(task).max_episode_steps
+        except gymnasium.error.Error as error:
+            raise InputError(f"gymnasium does not know {task!r}: {error}; see gymnasium.pprint_registry()") from None
         first = seed * 1_000_003
         return [
             TaskSpec(

@@ -43,8 +43,8 @@ class RunFolder:
         """
         file = self.folder / "config.json"
         if not file.exists():
-            if self.latest() is not None:
-                raise InputError(f"{self.folder} holds checkpoints but no config.json; choose another output folder")
+            if self.folder.is_dir() and any(self.folder.glob("[!.]*")):
+                raise InputError(f"{self.folder} is not empty and no run of this kind; choose another output folder")
             return
         try:
             theirs = json.loads(file.read_text())

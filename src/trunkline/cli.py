@@ -27,6 +27,11 @@ COMMANDS = {
 }
 
 
+_WITHOUT_CONFIGURATION = ("report", "tasks", "import", "envs")
+# A file or folder that the user named and that cannot be read or written.
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
+
+
 def usage() -> str:
     """The text of `trunkline --help`."""
     lines = ["usage: trunkline <command> [key=value …]", "", "commands:"]
@@ -53,6 +58,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments[0] not in COMMANDS:
             raise unknown("command", arguments[0], COMMANDS)
+        if arguments[0] in _WITHOUT_CONFIGURATION and arguments[1:2] in (["-h"], ["--help"]):
+            what, how = COMMANDS[arguments[0]]
+            print(f"usage: trunkline {arguments[0]} {how}\n\n{what}")
+            return 0
         name = "import_" if arguments[0] == "import" else arguments[0]
         importlib.import_module(f"trunkline.commands.{name}").main(arguments[1:])
     except InputError as error:
@@ -65,6 +74,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if error.errno in _UNUSABLE and error.filename:
+            print(f"trunkline: cannot use {error.filename}: {error.strerror}; choose another place", file=sys.stderr)
+            return 2
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = error.filename or "the output folder"
