@@ -238,7 +238,10 @@ def test_ctrl_c_leaves_a_collection_that_goes_on(tmp_path):
         "ray.num_cpus=1",
         "collect.policy.kind=random",
     ]
-    command = [sys.executable, "-m", "trunkline.cli", "collect", *arguments, "collect.pool.actors=1"]
+    # A job that a shell started in the background ignores Ctrl-C; this one must hear it wherever the tests run.
+    script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    script += "from trunkline.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "collect", *arguments, "collect.pool.actors=1"]
     with subprocess.Popen(
         [*command, "collect.pool.num_envs=2"], start_new_session=True, stderr=subprocess.PIPE, text=True
     ) as process:
