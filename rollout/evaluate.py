@@ -71,7 +71,8 @@ def evaluate(
     """Run a policy once on every TaskSpec of a manifest.
 
     Args:
-        policy: an Agent (acts with its distribution's mode), a Policy, or a PolicyConfig; actors need the last.
+        policy: an Agent (acts with its distribution's mode), a Policy, a PolicyConfig, or a checkpoint's folder;
+            actors need one of the last two.
         manifest: the episodes.
         config: how.
         arm: name of what is evaluated, in the rows and in the report.
@@ -90,6 +91,8 @@ def evaluate(
         RuntimeError: a world or policy failed, or kept killing its actors.
     """
     config = _changed(config or EvaluateConfig(), changes)
+    if isinstance(policy, str | Path):
+        policy = PolicyConfig("checkpoint", path=str(policy))
     if not arm or "/" in arm:
         raise InputError(f"arm {arm!r} must be non-empty and hold no '/': it names a folder")
     path = None if out is None else Path(out) / RESULTS
