@@ -177,15 +177,16 @@ class World(VectorEnv[Observations, Any, Any]):
                 f"actions have shape {actions.shape}, {self.family}/{self.task} takes {self.action_space.shape}"
             )
         if not self.action_spec.discrete:
-            if not np.isfinite(actions).all():
+            if np.count_nonzero(np.isfinite(actions)) != actions.size:
                 row = int(np.flatnonzero(~np.isfinite(actions).reshape(self.num_envs, -1).all(1))[0])
                 raise InputError(f"action of environment {row} is not finite: {actions[row]}")
             space = self.action_space
             assert isinstance(space, spaces.Box)
             actions = np.minimum(np.maximum(actions.astype(np.float32, copy=False), space.low), space.high)
         active = self._task_index >= 0
-        everyone = bool(active.all())
-        if everyone or active.any():
+        running = np.count_nonzero(active)  # cheaper than `all` and `any`, which count on small batches
+        everyone = running == self.num_envs
+        if running:
             self._advance(actions, None if everyone else np.flatnonzero(active))
         progress, success = self._measure()
         reward = self._reward(progress, success).astype(np.float32)
@@ -198,7 +199,7 @@ class World(VectorEnv[Observations, Any, Any]):
         info: dict[str, Any] = {"success": success & active, "progress": progress, "task": self._task_index.copy()}
         observations = self._observe(None)
         done = terminated | truncated
-        if done.any():
+        if np.count_nonzero(done):
             info["final_obs"], info["_final_obs"] = observations, done
             ids = np.flatnonzero(done)
             observations = {name: value.copy() for name, value in observations.items()}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trunkline.envs.base import Observations, World
-from trunkline.envs.random import generator
+from trunkline.envs.random import generators
 from trunkline.envs.registry import world
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 
@@ -49,8 +49,7 @@ class FakeWorld(World):
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
         specs = []
-        for index in range(count):
-            rng = generator("fake", task, split, seed, index)
+        for rng in generators("fake", task, split, seed, count=count):
             # Within each fifth of the line the parts take disjoint thirds.
             goal = (int(rng.integers(-5, 5)) + PART_OFFSET[split.partition("/")[0]] + 0.3 * rng.random()) / 5
             params = {"start": float(rng.uniform(-1, 1)), "goal": float(goal)}

@@ -13,7 +13,7 @@ from mujoco.batch import Batch
 from trunkline.envs.base import Observations, World
 from trunkline.envs.mujoco.raycast import Marker, View, depth_and_normals, pictures
 from trunkline.envs.mujoco.sensors import camera_sensor, goal_sensor
-from trunkline.envs.random import generator
+from trunkline.envs.random import generators
 from trunkline.envs.registry import world
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.envs.splits import draw_position
@@ -99,8 +99,7 @@ class PointMass(World):
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
         part, _, axis = split.partition("/")
         specs = []
-        for index in range(count):
-            rng = generator("pointmass", task, split, seed, index)
+        for rng in generators("pointmass", task, split, seed, count=count):
             goal = draw_position(rng, part if axis != "object" else "train", (-0.27, -0.27), (0.27, 0.27), CELL)
             start = rng.uniform(-0.27, 0.27, 2)
             mass = rng.uniform(*MASSES[part if axis == "object" else "train"])

@@ -25,7 +25,7 @@ from trunkline.envs.mujoco.tabletop.insertion import PegInsert
 from trunkline.envs.mujoco.tabletop.mechanisms import ButtonPress
 from trunkline.envs.mujoco.tabletop.objects import PickPlace, Push, Reach
 from trunkline.envs.mujoco.tabletop.task import CONTEXTS, Task
-from trunkline.envs.random import generator
+from trunkline.envs.random import generators
 from trunkline.envs.registry import world
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.errors import InputError, unknown
@@ -104,8 +104,7 @@ class Tabletop(World):
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
         kind, context = TASKS[task], CONTEXTS[split]
         specs = []
-        for index in range(count):
-            rng = generator("tabletop", task, split, seed, index)
+        for rng in generators("tabletop", task, split, seed, count=count):
             params = kind.sample(rng, context)
             specs.append(TaskSpec(f"tabletop/{task}", int(rng.integers(2**31)), params, split, kind.max_steps))
         return specs

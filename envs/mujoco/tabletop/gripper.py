@@ -110,6 +110,7 @@ class Gripper:
         qpos, qvel, ctrl = batch.bind("qpos"), batch.bind("qvel"), batch.bind("ctrl")
         self.position, self.velocity, self.command = qpos[:, :3], qvel[:, :3], ctrl[:, :3]
         self.fingers, self.finger_rates, self._finger_command = qpos[:, 3:5], qvel[:, 3:5], ctrl[:, 3:5]
+        self._low, self._high = (np.tile(bound, (batch.nsim, 1)) for bound in (WORKSPACE_LOW, WORKSPACE_HIGH))
 
     @property
     def opening(self) -> np.ndarray:
@@ -125,9 +126,13 @@ class Gripper:
 
     def apply(self, actions: np.ndarray) -> None:
         """Move the commands by actions (E, 4): dx, dy, dz, and grip from open (−1) to closed (1)."""
-        target = self.command + STEP * actions[:, :3].astype(np.float64)
-        np.maximum(target, self.position - LAG, out=target)
-        np.minimum(target, self.position + LAG, out=target)
-        np.maximum(target, WORKSPACE_LOW, out=target)
-        np.minimum(target, WORKSPACE_HIGH, out=self.command)
-        self._finger_command[:] = (0.5 * OPENING) * (1.0 - actions[:, 3:4].astype(np.float64))
+        actions = actions.astype(np.float64)
+        position = self.position.copy()  # views of the batch are strided: contiguous arithmetic is three times faster
+        target = STEP * actions[:, :3]
+        target += self.command
+        np.maximum(target, position - LAG, out=target)
+        np.minimum(target, position + LAG, out=target)
+        np.maximum(target, self._low, out=target)
+        np.minimum(target, self._high, out=target)
+        self.command[:] = target
+        self._finger_command[:] = (0.5 * OPENING) * (1.0 - actions[:, 3:4])
