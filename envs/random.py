@@ -4,7 +4,11 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
+Words = npt.NDArray[np.uint32]
+
+_HALF = np.uint32(16)  # bits
 _MASK = 2**128 - 1
 _PCG_MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 
@@ -35,7 +39,7 @@ def generators(*key: int | str, count: int) -> Iterator[np.random.Generator]:
         yield from (generator(*key, index) for index in range(count))
         return
     rng = np.random.Generator(np.random.PCG64(0))
-    state = rng.bit_generator.state
+    state = dict(rng.bit_generator.state)
     for seed_high, seed_low, stream_high, stream_low in _seeds(words, count).tolist():
         increment = ((stream_high << 64 | stream_low) << 1 | 1) & _MASK
         seeded = (increment + (seed_high << 64 | seed_low)) * _PCG_MULTIPLIER + increment
@@ -44,21 +48,21 @@ def generators(*key: int | str, count: int) -> Iterator[np.random.Generator]:
         yield rng
 
 
-def _seeds(words: list[int], count: int) -> np.ndarray:
+def _seeds(words: list[int], count: int) -> npt.NDArray[np.uint64]:
     """`SeedSequence([*words, index]).generate_state(4, np.uint64)` of every index, (count, 4)."""
     entropy = [np.full(count, word, np.uint32) for word in words] + [np.arange(count, dtype=np.uint32)]
     constant = 0x43B0D7E5
 
-    def scramble(value: np.ndarray) -> np.ndarray:
+    def scramble(value: Words) -> Words:
         nonlocal constant
         value = value ^ np.uint32(constant)
         constant = constant * 0x931E8875 & 0xFFFFFFFF
         value = value * np.uint32(constant)
-        return value ^ value >> np.uint32(16)
+        return value ^ (value >> _HALF)
 
-    def mix(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        mixed = np.uint32(0xCA01F9DD) * x - np.uint32(0x4973F715) * y
-        return mixed ^ mixed >> np.uint32(16)
+    def mix(x: Words, y: Words) -> Words:
+        mixed: Words = np.uint32(0xCA01F9DD) * x - np.uint32(0x4973F715) * y
+        return mixed ^ (mixed >> _HALF)
 
     entropy += [np.zeros(count, np.uint32)] * (4 - len(entropy))
     pool = [scramble(word) for word in entropy[:4]]
@@ -74,5 +78,5 @@ def _seeds(words: list[int], count: int) -> np.ndarray:
         value = pool[i % 4] ^ np.uint32(constant)
         constant = constant * 0x58F38DED & 0xFFFFFFFF
         value = value * np.uint32(constant)
-        state[:, i] = value ^ value >> np.uint32(16)
+        state[:, i] = value ^ (value >> _HALF)
     return state.astype("<u4").view("<u8").astype(np.uint64)

@@ -137,11 +137,3 @@ class PretrainConfig:
             InputError: an unknown key (with the nearest match), a missing one, or a value it does not take.
         """
         return schema.build(cls, value)
-
-    def difference(self, other: Mapping[str, Any]) -> str | None:
-        """The first key in which another run's configuration differs, in words, or None if it is the same run."""
-        mine = self.to_json()
-        for key in sorted(mine.keys() | other.keys()):
-            if key not in ELSEWHERE and mine.get(key) != other.get(key):
-                return f"{key} is {mine.get(key)!r}, the run there has {other.get(key)!r}"
-        return None

@@ -19,11 +19,11 @@ from trunkline.pretrain.corpus import open_corpus
 from trunkline.pretrain.objectives.base import make_objective
 from trunkline.pretrain.optimiser import Optimiser
 from trunkline.pretrain.prefetch import prefetched
-from trunkline.pretrain.run_folder import RunFolder
 from trunkline.pretrain.setup import build_agent, make_sampler
 from trunkline.pretrain.step import Trainer, why_not_finite
 from trunkline.pretrain.validation import Validation
 from trunkline.pretrain.workers import Workers
+from trunkline.run_folder import RunFolder
 
 Progress = Callable[[int, Mapping[str, float]], None]
 

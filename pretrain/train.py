@@ -11,10 +11,10 @@ from typing import Any
 
 from trunkline.data.metrics import read_metrics
 from trunkline.errors import InputError
-from trunkline.pretrain.config import PretrainConfig
+from trunkline.pretrain.config import ELSEWHERE, PretrainConfig
 from trunkline.pretrain.loop import Diverged, Progress, Run
-from trunkline.pretrain.run_folder import RunFolder
 from trunkline.pretrain.workers import Workers
+from trunkline.run_folder import RunFolder
 
 __all__ = ["PretrainConfig", "pretrain"]
 
@@ -29,7 +29,7 @@ def pretrain(config: PretrainConfig, folder: str | Path, progress: Progress | No
 
     Args:
         config: the run.
-        folder: its folder: config.json, metrics.jsonl, TensorBoard events, checkpoints/.
+        folder: its folder: config.yaml, metrics.jsonl, TensorBoard events, checkpoints/.
         progress: called with the step and the values of each line of metrics.jsonl.
 
     Returns:
@@ -41,7 +41,7 @@ def pretrain(config: PretrainConfig, folder: str | Path, progress: Progress | No
             workers without a running Ray.
     """
     place = RunFolder(folder)
-    place.check(config)
+    place.check(config, ELSEWHERE)
     latest = place.latest()
     if latest is not None and latest[0] >= config.steps:
         return latest[1]

@@ -16,13 +16,14 @@ from trunkline.errors import InputError
 from trunkline.pretrain.corpus import open_corpus
 from trunkline.rollout.ray_session import ray_session
 from trunkline.rollout.rl.algorithm import Finetuner, Resources, algorithm_config
-from trunkline.rollout.rl.config import FinetuneConfig, PPOConfig
+from trunkline.rollout.rl.checkpoint import save_finetuned
+from trunkline.rollout.rl.config import ELSEWHERE, FinetuneConfig, PPOConfig
 from trunkline.rollout.rl.env_runner import RunnerConfig
 from trunkline.rollout.rl.fragment import Group
 from trunkline.rollout.rl.groups import plan_groups
 from trunkline.rollout.rl.module import Blueprint
-from trunkline.rollout.rl.run_folder import RunFolder
 from trunkline.rollout.rl.statistics import measure_statistics
+from trunkline.run_folder import RunFolder
 
 __all__ = ["FinetuneConfig", "PPOConfig", "finetune"]
 
@@ -40,16 +41,16 @@ def finetune(
     Raises:
         InputError: unknown tasks or sensors, a checkpoint that does not fit them, or another run's folder.
     """
-    run = RunFolder(config, Path(folder))
-    run.check()
+    run = RunFolder(folder)
+    run.check(config, ELSEWHERE)
     done = run.latest()
     if done is not None and done[0] >= config.iterations:
         return done[1]
     groups, agent = _prepare(config)
-    run.claim()  # only now: bad input leaves no trace
+    run.claim(config)  # only now: bad input leaves no trace
     with ray_session():
         _require_cpus(config)
-        algorithm = _build(config, run.folder, groups, agent)
+        algorithm = _build(config, run.path, groups, agent)
         try:
             _start(algorithm, config, agent, done)
             return _train(algorithm, config, run, agent, on_iteration)
@@ -65,7 +66,7 @@ def _train(
     on_iteration: Callable[[int, Mapping[str, float]], None] | None,
 ) -> Path:
     checkpoint = run.checkpoint(algorithm.update_index)
-    with MetricsLog(run.folder) as log:
+    with MetricsLog(run.path) as log:
         log.rewind(algorithm.update_index)
         while algorithm.update_index < config.iterations:
             before = algorithm.update_index
@@ -78,7 +79,9 @@ def _train(
             if on_iteration is not None:
                 on_iteration(iteration, figures)
             if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
-                checkpoint = run.save(algorithm, agent)
+                checkpoint = run.checkpoint(iteration)
+                save_finetuned(checkpoint, config, algorithm, agent)
+                run.prune(config.keep)
     return checkpoint
 
 

@@ -387,7 +387,7 @@ def test_bad_training_state(tmp_path, saved):
 
 def test_a_training_runs_folder_means_its_last_checkpoint(tmp_path):
     for number in (2, 10):
-        save_agent(make(seed=number), tmp_path / "run" / "checkpoints" / f"step_{number:08d}")
+        save_agent(make(seed=number), tmp_path / "run" / "checkpoints" / f"{number:08d}")
     assert same(load_agent(tmp_path / "run"), make(seed=10))
     (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
     with pytest.raises(InputError, match=r"lacks agent\.json"):

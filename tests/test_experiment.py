@@ -53,7 +53,7 @@ def test_the_job_survives_a_kill_and_ends_in_a_report(tmp_path, capsys):
     before = (folder / "results.parquet").read_bytes()
     main(["experiment=debug", f"folder={folder}"])  # nothing is left to do
     assert (folder / "results.parquet").read_bytes() == before
-    with pytest.raises(InputError, match=r"is another run: agent\.width differs"):
+    with pytest.raises(InputError, match=r"another run: agent\.width is 32, the run there has"):
         main(["experiment=debug", f"folder={folder}", "agent.width=32"])
 
 

@@ -110,7 +110,7 @@ def losses(folder: Path) -> list[tuple[float, ...]]:
 
 def assert_same_run(a: Path, b: Path, steps: int) -> None:
     assert losses(a) == losses(b)
-    name = f"checkpoints/step_{steps:08d}"
+    name = f"checkpoints/{steps:08d}"
     one, two = load_agent(a / name).state_dict(), load_agent(b / name).state_dict()
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)
@@ -411,7 +411,7 @@ def test_a_finished_run_returns_at_once(config: PretrainConfig, tmp_path: Path) 
 
 def test_only_the_latest_checkpoints_stay(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(replace(config, steps=7, checkpoint_every=1), tmp_path)
-    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step_00000006", "step_00000007"]
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["00000006", "00000007"]
 
 
 KILLED = """
@@ -469,7 +469,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(d
     )
     with pytest.raises(InputError, match=r"loss is nan at step 4, on a batch of dots/far: .*lower lr"):
         pretrain(config, tmp_path)
-    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step_00000002"]
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["00000002"]
 
 
 def test_readings_that_are_not_finite_are_named(dots: str) -> None:
@@ -507,8 +507,8 @@ def test_a_folder_of_another_run_is_refused(config: PretrainConfig, tmp_path: Pa
     with pytest.raises(InputError, match=r"another run: lr is 0\.5, the run there has 0\.001"):
         pretrain(replace(config, lr=0.5), tmp_path)
     pretrain(replace(config, device="auto", keep=5), tmp_path)  # where it is computed may change
-    (tmp_path / "config.json").unlink()
-    with pytest.raises(InputError, match="is not empty and no run of this kind"):
+    (tmp_path / "config.yaml").unlink()
+    with pytest.raises(InputError, match="is not empty and not a run"):
         pretrain(config, tmp_path)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from trunkline.envs.manifest import Manifest
+from trunkline.envs.random import generator, generators
 from trunkline.envs.registry import sample_tasks
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.errors import InputError
@@ -110,3 +111,11 @@ def test_typed_configuration():
 def test_typed_configuration_refuses(values, message):
     with pytest.raises(InputError, match=message):
         build(Outer, values)
+
+
+@pytest.mark.parametrize(
+    "key", [(), ("a",), ("a", 3), ("tabletop", "push", "train", 12345), ("a", 2**40), ("a", 1, 2, 3, 4)]
+)
+def test_generators_seeded_together_are_the_same_as_alone(key):
+    for index, rng in enumerate(generators(*key, count=50)):
+        assert rng.bit_generator.state == generator(*key, index).bit_generator.state

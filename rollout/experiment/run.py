@@ -12,14 +12,17 @@ from trunkline.rollout.collect import CollectConfig, collect
 from trunkline.rollout.evaluate import EvaluateConfig, evaluate
 from trunkline.rollout.experiment.config import ARMS, CollectionPlan, ExperimentConfig
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
-from trunkline.rollout.experiment.stages import Stages, claim_folder
+from trunkline.rollout.experiment.stages import Stages
 from trunkline.rollout.finetune import FinetuneConfig, finetune
 from trunkline.rollout.policies import PolicyConfig
 from trunkline.rollout.ray_session import ray_session
 from trunkline.rollout.report import build_report
+from trunkline.run_folder import RunFolder
 from trunkline.schema import build
 
 Say = Callable[[str], None]
+# Where a run is computed may change when it is resumed; what it computes may not.
+ELSEWHERE = frozenset({"num_cpus", "address", "folder"})
 
 
 def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
@@ -34,7 +37,9 @@ def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
         InputError: bad configuration, or a folder that holds another run.
     """
     job = _Job(config, command, say)  # checks the whole configuration before anything is written
-    claim_folder(job.folder, config)
+    place = RunFolder(job.folder)
+    place.check(config, ELSEWHERE)
+    place.claim(config)
     with ray_session(num_cpus=config.num_cpus, address=config.address):
         job.collect()
         for seed in config.seeds:

@@ -9,7 +9,6 @@ from typing import Any
 
 from trunkline.errors import InputError
 from trunkline.files import write_text
-from trunkline.schema import to_plain
 
 
 @dataclass(frozen=True)
@@ -59,45 +58,3 @@ class Stages:
             }
             write_text(self._path, json.dumps(self._records, indent=1))
         say(f"{name}: {seconds:.0f} s")
-
-
-def claim_folder(folder: Path, config: Any) -> None:
-    """Write the run's config.yaml, or check that the folder is this run's.
-
-    Raises:
-        InputError: the folder belongs to a run with another configuration (names the first key that differs), or is
-            not a run.
-    """
-    import yaml
-
-    path = folder / "config.yaml"
-    plain = to_plain(config)
-    if path.exists():
-        try:
-            theirs = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}; choose another folder=…") from None
-        key = _first_difference(plain, theirs)
-        if key is not None:
-            raise InputError(
-                f"{folder} is another run: {key} differs; choose another folder=…, or delete it to start over"
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and not a run; choose another folder=…")
-    write_text(path, yaml.safe_dump(plain, sort_keys=False))
-
-
-# Where a run is computed may change when it is resumed; what it computes may not.
-_ELSEWHERE = {"num_cpus", "address", "folder"}
-
-
-def _first_difference(mine: Any, theirs: Any, where: str = "") -> str | None:
-    if isinstance(mine, dict) and isinstance(theirs, dict):
-        for key in [*mine, *(k for k in theirs if k not in mine)]:
-            if where or key not in _ELSEWHERE:
-                found = _first_difference(mine.get(key), theirs.get(key), f"{where}.{key}" if where else key)
-                if found is not None:
-                    return found
-        return None
-    return None if mine == theirs else where
