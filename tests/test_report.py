@@ -401,7 +401,7 @@ def test_the_page_keeps_its_size(tmp_path):
 def test_a_new_section_is_one_function(tmp_path, monkeypatch):
     from trunkline.rollout.report import registry
 
-    names = [name for name, _ in sections()]
+    names = [name for name, _ in sections(True)]
     monkeypatch.setattr(registry._SECTIONS, "_parts", dict(registry._SECTIONS._parts))
     monkeypatch.setattr(registry, "_ORDER", dict(registry._ORDER))
 
@@ -413,7 +413,7 @@ def test_a_new_section_is_one_function(tmp_path, monkeypatch):
     def absent(report):
         return None
 
-    assert [name for name, _ in sections() if name not in ("heat_map", "absent")] == names
+    assert [name for name, _ in sections(True) if name not in ("heat_map", "absent")] == names
     write_results(tmp_path, contexts=5)
     parsed, text, numbers = built(tmp_path)
     assert numbers["heat_map"] == {"tasks": 3} and "3 tasks" in text

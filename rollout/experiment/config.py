@@ -58,7 +58,7 @@ class ExperimentConfig:
 
     Attributes:
         folder: where everything goes; the same command with the same folder resumes.
-        tasks: tasks that are trained on.
+        tasks: tasks that are trained on; with none the run is its parts.
         held_out: tasks that only the evaluation sees.
         seeds: of training; each is a whole training run.
         data_seed: of the collected episodes.
@@ -69,12 +69,13 @@ class ExperimentConfig:
         collect, pretrain, imitate, finetune: options of `CollectConfig`, `PretrainConfig` (twice) and `FinetuneConfig`.
         evaluation: the cells.
         arms: arms of the comparison.
+        parts: what else the run measures, by name, e.g. {"touch": {…}}; see `rollout/experiment/part.py`.
         num_cpus: that Ray may use; None for all of the machine.
         address: of a running Ray cluster; None starts one on this machine.
     """
 
     folder: str
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     data_seed: int = 0
@@ -89,12 +90,13 @@ class ExperimentConfig:
     finetune: Mapping[str, Any] = field(default_factory=dict)
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     arms: tuple[str, ...] = tuple(ARMS)
+    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     num_cpus: int | None = None
     address: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.tasks or not self.seeds:
-            raise InputError("an experiment needs at least one task and one seed (tasks=[…] seeds=[…])")
+        if not (self.tasks or self.parts) or not self.seeds:
+            raise InputError("an experiment needs at least one task and one seed (tasks=[…] seeds=[…]), or parts")
         both = sorted(set(self.tasks) & set(self.held_out))
         if both:
             raise InputError(f"task {both[0]!r} is in tasks and in held_out; a held-out task must not be trained on")

@@ -11,6 +11,7 @@ from trunkline.pretrain.train import pretrain
 from trunkline.rollout.collect import CollectConfig, collect
 from trunkline.rollout.evaluate import EvaluateConfig, evaluate
 from trunkline.rollout.experiment.config import ARMS, CollectionPlan, ExperimentConfig
+from trunkline.rollout.experiment.part import make_part
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
 from trunkline.rollout.experiment.stages import Stages
 from trunkline.rollout.finetune import FinetuneConfig, finetune
@@ -41,10 +42,13 @@ def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
     place.check(config, ELSEWHERE)
     place.claim(config)
     with ray_session(num_cpus=config.num_cpus, address=config.address):
-        job.collect()
-        for seed in config.seeds:
-            job.train(seed)
-        job.evaluate()
+        if config.tasks:
+            job.collect()
+            for seed in config.seeds:
+                job.train(seed)
+            job.evaluate()
+        for part in job.parts:
+            part.run(job.stages, say)
     return build_report(job.folder)
 
 
@@ -55,6 +59,9 @@ class _Job:
         self.say = say
         self._stages: Stages | None = None
         self._command = command
+        self.parts = [make_part(name, options, self.folder) for name, options in config.parts.items()]
+        if not config.tasks:
+            return
         self._manifests = plan_manifests(config)
         self._evaluate_config = build(EvaluateConfig, config.evaluation.options, "evaluation.options")
         for plan in (config.pretraining, config.demonstrations):

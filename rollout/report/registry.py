@@ -1,7 +1,7 @@
 """Sections of the report by name: a new one is one file in `sections/`, or an entry point of another distribution.
 
 ```python
-@section("heat_map", order=45)
+@section("heat_map", order=45, episodes=False)
 def heat_map(report: Report) -> Block | None:
     ...  # None: this run has nothing of the kind
     return Block("Sensors and tasks", "<p>…</p>", {"numbers": "for report.json"})
@@ -38,21 +38,31 @@ Section = Callable[[Report], Block | None]
 
 _SECTIONS = Registry("report section", "trunkline.report_sections", "trunkline.rollout.report.sections")
 _ORDER: dict[str, int] = {}
+_OF_EPISODES: set[str] = set()
 
 
-def section(name: str, order: int) -> Callable[[Section], Section]:
-    """Register a section; lower orders stand higher on the page."""
+def section(name: str, order: int, episodes: bool = True) -> Callable[[Section], Section]:
+    """Register a section; lower orders stand higher on the page.
+
+    Args:
+        name: unique; also its anchor on the page and its key in report.json.
+        order: of the page.
+        episodes: whether it tells of evaluated episodes, and is left out where a run has none.
+    """
 
     def add(render: Section) -> Section:
         _ORDER[name] = order
+        if episodes:
+            _OF_EPISODES.add(name)
         return _SECTIONS.register(name)(render)
 
     return add
 
 
-def sections() -> list[tuple[str, Section]]:
-    """Every section, in the order of the page."""
-    return [(name, _SECTIONS.get(name)) for name in sorted(_SECTIONS.names(), key=lambda n: (_ORDER.get(n, 50), n))]
+def sections(episodes: bool) -> list[tuple[str, Section]]:
+    """Every section, in the order of the page; without `episodes`, those that tell of something else."""
+    names = sorted(_SECTIONS.names(), key=lambda name: (_ORDER.get(name, 50), name))
+    return [(name, _SECTIONS.get(name)) for name in names if episodes or name not in _OF_EPISODES]
 
 
 def broken_sections() -> dict[str, str]:

@@ -75,7 +75,7 @@ class Results:
 
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
         self.columns = columns
-        split = np.char.partition(columns["split"].astype(str), "/")[:, 0]
+        split = np.array([name.partition("/")[0] for name in columns["split"].tolist()], object)
         apart = ~np.isin(split, ("test", "train"))
         shown = columns["axis"].astype(object)
         shown[apart] = [f"{a} ({s})" for a, s in zip(shown[apart], split[apart], strict=True)]
@@ -85,6 +85,12 @@ class Results:
         self.tasks = sorted(set(columns["task"].tolist()))
         self.episodes = len(shown)
         self.lost = int(columns["lost"].sum())
+
+    @classmethod
+    def none(cls) -> "Results":
+        """No episodes at all."""
+        columns = {name: np.empty(0, object if kind == _TEXT else np.float64) for name, kind in COLUMNS.items()}
+        return cls({**columns, "lost": np.empty(0, bool)})
 
     @cached_property
     def _rows(self) -> dict[tuple[str, Cell], np.ndarray]:

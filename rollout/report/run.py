@@ -10,6 +10,8 @@ from trunkline.rollout.report.metrics import Log, load_logs
 from trunkline.rollout.report.results import Results, load_results
 from trunkline.rollout.report.videos import Video, find_videos
 
+RESULTS = "results.parquet"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -17,7 +19,7 @@ class Run:
 
     Attributes:
         folder: where it is.
-        results: the evaluated episodes.
+        results: the evaluated episodes; none for a run that evaluates something else.
         logs: metrics of its training runs.
         videos: recorded episodes.
         stages: `stages.json`, {stage: {"seconds", "frames", "command", …}}; None if there is none.
@@ -38,17 +40,17 @@ class Run:
 
 
 def load_run(folder: Path) -> Run:
-    """Read a run folder; all but the results may be missing.
+    """Read a run folder; any of it may be missing.
 
     Raises:
-        InputError: no such folder, no readable results, or a damaged stages.json.
+        InputError: no such folder, unreadable results, or a damaged stages.json.
     """
     if not folder.is_dir():
         raise InputError(f"no run folder at {folder}; name one that `trunkline run` or `trunkline evaluate` wrote")
     config = folder / "config.yaml"
     return Run(
         folder=folder,
-        results=load_results(folder / "results.parquet"),
+        results=load_results(folder / RESULTS) if (folder / RESULTS).is_file() else Results.none(),
         logs=load_logs(folder),
         videos=find_videos(folder / "videos"),
         stages=_load_stages(folder / "stages.json"),

@@ -14,21 +14,22 @@ from trunkline.rollout.report.registry import Block, Report, section
 PACKAGES = ("trunkline", "torch", "ray", "mujoco", "gymnasium", "numpy", "pyarrow")
 
 
-@section("method", order=80)
+@section("method", order=80, episodes=False)
 def method(report: Report) -> Block:
     """Everything needed to judge the numbers or to get them again."""
     parts = []
     numbers: dict[str, Any] = {}
+    of_episodes = (("Episodes and seeds", _episodes), ("Manifests", _manifests))
     for title, part in (
-        ("Episodes and seeds", _episodes),
-        ("Manifests", _manifests),
+        *(of_episodes if report.run.results.episodes else ()),
         ("Compute", _stages),
         ("Versions", _versions),
     ):
         html, found = part(report)
         parts.append(f"<h3>{title}</h3>{html}")
         numbers[title.lower().replace(" ", "_")] = found
-    parts.append(f"<h3>Statistics</h3>{_statistics(report)}")
+    if report.run.results.episodes:
+        parts.append(f"<h3>Statistics</h3>{_statistics(report)}")
     if report.run.config is None:
         parts.append('<p class="note">No config.yaml in the run folder: the configuration is not known.</p>')
     else:
