@@ -1,0 +1,101 @@
+"""The training runs of a touch benchmark: what each arm learns from, and running them side by side on Ray."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trunkline.agents.t3 import t3_config
+from trunkline.envs.tactile.sensor import load_touch_sensor
+from trunkline.pretrain.touch.config import TouchPretrainConfig
+from trunkline.pretrain.train import pretrain
+from trunkline.rollout.touch.config import TouchConfig
+from trunkline.schema import build
+
+Runs = dict[str, tuple[TouchPretrainConfig, Path]]
+
+
+class Plan:
+    """The training runs of a benchmark.
+
+    Args:
+        config: of the benchmark.
+        folder: of its part of the run: `data/`, `checkpoints/<arm>/seed<k>/`.
+
+    Raises:
+        InputError: options that a training run does not take.
+    """
+
+    def __init__(self, config: TouchConfig, folder: Path) -> None:
+        self.config = config
+        self.folder = folder
+        self.sensors = [load_touch_sensor(sensor).name for sensor in config.sensors]
+        for seed in config.seeds:
+            for _, runs in self.rounds(seed):  # says at once what is wrong
+                assert runs or not config.arms
+
+    @property
+    def data(self) -> Path:
+        """Folder of the data sets."""
+        return self.folder / "data"
+
+    def place(self, arm: str, seed: int) -> Path:
+        """Folder of a training run; as a checkpoint it means the last one in it."""
+        return self.folder / "checkpoints" / arm / f"seed{seed}"
+
+    def rounds(self, seed: int) -> list[tuple[str, Runs]]:
+        """Rounds of runs; those of a round need nothing of each other."""
+        first: Runs = {}
+        if self._masked:
+            first["stage1"] = self._run("stage1", seed, self.config.stage1, tasks=("mae",))
+        second: Runs = {}
+        start = {"init_from": str(self.place("stage1", seed))} if self._masked else {}
+        labelled = {"tasks": self.config.tasks, **start}
+        if "transfer" in self.config.arms:
+            given = {**labelled, "hold_out": self.config.withheld}
+            second["transfer"] = self._run("transfer", seed, self.config.stage2, **given)
+        if "upper" in self.config.arms:
+            second["upper"] = self._run("upper", seed, self.config.stage2, **labelled, hold_out=())
+        if "single" in self.config.arms:
+            for sensor in self.alone:
+                tasks = [task for task in self.config.tasks if not self.config.held_out(sensor, task)]
+                arm = f"single/{sensor}"
+                second[arm] = self._run(arm, seed, self.config.single, tasks=tasks, sensors=(sensor,))
+        return [(name, runs) for name, runs in (("stage1", first), ("stage2", second)) if runs]
+
+    @property
+    def alone(self) -> list[str]:
+        """Sensors that have a model of their own: all that have a label in training."""
+        return [s for s in self.sensors if not all(self.config.held_out(s, task) for task in self.config.tasks)]
+
+    @property
+    def _masked(self) -> bool:
+        return self.config.stage1.get("steps", 1) > 0 and bool(self.config.arms)
+
+    def _run(self, arm: str, seed: int, options: Mapping[str, Any], **fixed: Any) -> tuple[TouchPretrainConfig, Path]:
+        options = dict(options)
+        shape = {key: options.pop(key) for key in ("patch",) if key in options}
+        agent = t3_config(self.config.size, image=self.config.image_size, **shape)
+        given = {"threads": 1, **options, **fixed, "data": str(self.data), "seed": seed, "agent": agent}
+        return build(TouchPretrainConfig, given, f"parts.touch, {arm}"), self.place(arm, seed)
+
+
+def train(runs: Runs, say: Callable[[str], None]) -> int:
+    """Train all of them, as many at a time as there are CPUs (GPUs, where there are any); samples seen.
+
+    Each resumes where it was; a Ray session is there.
+    """
+    import ray
+
+    gpus = ray.cluster_resources().get("GPU", 0)
+    remote = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_retries=2)(_train)
+    waiting = {remote.remote(config, folder): name for name, (config, folder) in runs.items()}
+    while waiting:
+        (ready,), _ = ray.wait(list(waiting), num_returns=1)
+        name = waiting.pop(ready)
+        ray.get(ready)
+        say(f"touch: {name} trained, {len(waiting)} to go")
+    return sum(config.steps * config.batch_size for config, _ in runs.values())
+
+
+def _train(config: TouchPretrainConfig, folder: Path) -> None:
+    pretrain(config, folder)
