@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from trunkline.agents.acting import act
-from trunkline.agents.config import EVERY_SENSOR, AgentConfig
+from trunkline.agents.config import EVERY_OF_MODALITY, EVERY_SENSOR, AgentConfig
 from trunkline.agents.encoders.base import Encoder
+from trunkline.agents.encoders.patches import PatchEncoder
 from trunkline.agents.heads.base import Head
 from trunkline.agents.layers import seeded
 from trunkline.agents.load_report import LoadReport
 from trunkline.agents.parts import Parts, check_name
-from trunkline.agents.registry import build_encoder, build_head, resolve_encoder
-from trunkline.agents.trunk import Trunk
+from trunkline.agents.registry import build_encoder, build_head, build_trunk, resolve_encoder, resolve_trunk
+from trunkline.agents.trunks.base import Trunk
 from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError, unknown
 
@@ -74,20 +75,19 @@ class Agent(Parts):
         super().__init__()
         config = config or AgentConfig()
         for name in config.encoders:
-            if name != EVERY_SENSOR and name not in sensors:
+            if name != EVERY_SENSOR and not name.startswith(EVERY_OF_MODALITY) and name not in sensors:
                 raise unknown("sensor in agent.encoders", name, sensors)
         self.seed = seed
-        self.config = replace(config, encoders={})
+        # The whole description is kept, so that a checkpoint does not depend on what is installed or default later.
+        self.config = replace(config, encoders={}, trunk_options=resolve_trunk(config.trunk, config.trunk_options))
         self.actions: dict[str, ActionSpec] = {}
         self.encoders = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         self.load_report: LoadReport | None = None
-        self.trunk = self._seeded(
-            "trunk", lambda: Trunk(config.width, config.depth, config.attention_heads, config.mlp_ratio, config.dropout)
-        )
+        self.trunk = self._seeded("trunk", lambda: _trunk(self.config))
         for name, sensor in sensors.items():
             assert name == sensor.name
-            self.add_sensor(sensor, config.encoders.get(name, config.encoders.get(EVERY_SENSOR)))
+            self.add_sensor(sensor, config.encoder_of(name, sensor.modality))
         self.make_head("value", "value", **config.value)
         for name, action in (actions or {}).items():
             assert name == action.name
@@ -119,7 +119,6 @@ class Agent(Parts):
         description = resolve_encoder(spec, encoder or {})
         build = lambda: build_encoder(spec, self.config.width, description)  # noqa: E731
         self.encoders[spec.name] = self._adopt(f"encoders/{spec.name}", self._seeded(f"encoders/{spec.name}", build))
-        # The whole description is kept, so that a checkpoint does not depend on what is installed or default later.
         self.config = replace(self.config, encoders={**self.config.encoders, spec.name: description})
 
     def add_action(self, spec: ActionSpec) -> None:
@@ -197,22 +196,32 @@ class Agent(Parts):
         Raises:
             InputError: no sensor at all, an unknown one (with the nearest match), or readings of the wrong shape.
         """
-        for name in (*observations, *(present or {})):
-            if name not in self.encoders:
-                raise unknown("sensor", name, self.encoders)
-        names = [name for name in self.encoders if name in observations]
-        if not names:
-            raise InputError(f"observations hold none of the agent's sensors: {', '.join(self.encoders)}")
-        tokens = [self.encoders[name](observations[name]) for name in names]
-        if any(len(t) != len(tokens[0]) for t in tokens):
-            sizes = ", ".join(f"{name} {len(t)}" for name, t in zip(names, tokens, strict=True))
-            raise InputError(f"observations differ in batch size: {sizes}")
-        kept = self._kept(names, tokens[0], present or {}, generator)
-        padding = None
-        if kept is not None:
-            columns = [column[:, None].expand(-1, t.shape[1]) for column, t in zip(kept.unbind(1), tokens, strict=True)]
-            padding = ~torch.cat(columns, dim=1)
-        return self.trunk.readout(torch.cat(tokens, dim=1) if len(tokens) > 1 else tokens[0], padding)
+        tokens, padding, lengths = self._sense(observations, present, generator)
+        return self.trunk.readout(tokens, padding, lengths)
+
+    def tokens(
+        self,
+        observations: Mapping[str, Tensor],
+        *,
+        present: Mapping[str, Tensor] | None = None,
+        generator: torch.Generator | None = None,
+        keep: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Raw readings to all of the trunk's tokens (B, N, D), those of each sensor in turn, as heads on tokens take.
+
+        Args:
+            observations: see `encode`.
+            present: see `encode`; tokens of rows that lack a sensor mean nothing.
+            generator: see `encode`.
+            keep: by sensor name, (B, K) whole numbers: the patches that the sensor's encoder sees, see
+                `encoders.patches.PatchMask`; it sees all of those not named.
+
+        Raises:
+            InputError: see `encode`; or `keep` for a sensor whose encoder has no patches.
+        """
+        tokens, padding, _ = self._sense(observations, present, generator, keep or {})
+        every: Tensor = self.trunk(tokens, padding)
+        return every
 
     def policy(self, features: Tensor, action: str | None = None) -> Distribution:
         """Features (B, D) to the distribution over a body's actions; the body may be left out if there is only one.
@@ -267,6 +276,43 @@ class Agent(Parts):
 
     # Internals
 
+    def _sense(
+        self,
+        observations: Mapping[str, Tensor],
+        present: Mapping[str, Tensor] | None,
+        generator: torch.Generator | None,
+        keep: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor | None, list[int]]:
+        """The encoders' tokens (B, N, D), which of them are missing (B, N), and how many each sensor gave."""
+        keep = keep or {}
+        for name in (*observations, *(present or {}), *keep):
+            if name not in self.encoders:
+                raise unknown("sensor", name, self.encoders)
+        names = [name for name in self.encoders if name in observations]
+        if not names:
+            raise InputError(f"observations hold none of the agent's sensors: {', '.join(self.encoders)}")
+        tokens = [self._tokens_of(name, observations[name], keep.get(name)) for name in names]
+        if any(len(t) != len(tokens[0]) for t in tokens):
+            sizes = ", ".join(f"{name} {len(t)}" for name, t in zip(names, tokens, strict=True))
+            raise InputError(f"observations differ in batch size: {sizes}")
+        kept = self._kept(names, tokens[0], present or {}, generator)
+        padding = None
+        if kept is not None:
+            columns = [column[:, None].expand(-1, t.shape[1]) for column, t in zip(kept.unbind(1), tokens, strict=True)]
+            padding = ~torch.cat(columns, dim=1)
+        lengths = [t.shape[1] for t in tokens]
+        return torch.cat(tokens, dim=1) if len(tokens) > 1 else tokens[0], padding, lengths
+
+    def _tokens_of(self, name: str, readings: Tensor, keep: Tensor | None) -> Tensor:
+        encoder = self._encoder(name)
+        if keep is None:
+            every: Tensor = encoder(readings)
+            return every
+        if not isinstance(encoder, PatchEncoder):
+            raise InputError(f"sensor {name!r} has no patches to keep; give it an encoder such as 't3' or 'taxels'")
+        some: Tensor = encoder(readings, keep)
+        return some
+
     def _kept(
         self, names: list[str], like: Tensor, present: Mapping[str, Tensor], generator: torch.Generator | None
     ) -> Tensor | None:
@@ -309,3 +355,15 @@ class Agent(Parts):
         if name not in self.actions:
             raise unknown("body", name, self.actions)
         return self.actions[name]
+
+
+def _trunk(config: AgentConfig) -> Trunk:
+    return build_trunk(
+        config.trunk,
+        config.width,
+        config.depth,
+        config.attention_heads,
+        config.mlp_ratio,
+        config.dropout,
+        config.trunk_options,
+    )

@@ -28,7 +28,7 @@ from trunkline.agents.checkpoint_files import (
 from trunkline.agents.compare import difference, match
 from trunkline.agents.load_report import LoadReport
 from trunkline.agents.parts import GROUPS, select_parts
-from trunkline.agents.registry import find_encoder, find_head
+from trunkline.agents.registry import find_encoder, find_head, find_trunk
 from trunkline.agents.storage import replacing_folder, write_json, write_tensors
 from trunkline.agents.training_state import FOLDER, load_training, save_training, write_tree
 from trunkline.envs.spec import SensorSpec
@@ -181,7 +181,7 @@ def _copy(agent: Agent, checkpoint: Checkpoint, part: str, tensors: Mapping[str,
 
 
 def _require_plugins(checkpoint: Checkpoint) -> None:
-    needs: list[tuple[str, Callable[[str], object], str]] = []
+    needs: list[tuple[str, Callable[[str], object], str]] = [("it", find_trunk, checkpoint.config.trunk)]
     needs += [(f"sensor {name!r}", find_encoder, e["name"]) for name, e in checkpoint.config.encoders.items()]
     needs += [(f"head {name!r}", find_head, head["kind"]) for name, head in checkpoint.heads.items()]
     for what, find, name in needs:

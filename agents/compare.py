@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint_files import Checkpoint, describe_heads, part_file
 
-IRRELEVANT = {"dropout"}  # it changes training alone, not what the weights mean
+IRRELEVANT = {"dropout", "checkpointing"}  # they change training alone, not what the weights mean
 
 
 def difference(agent: Agent, checkpoint: Checkpoint, part: str) -> list[str]:
@@ -26,9 +26,11 @@ def difference(agent: Agent, checkpoint: Checkpoint, part: str) -> list[str]:
         mine, theirs = ({"kind": h["kind"], "action": h["action"], **h["options"]} for h in (head, there))
     else:
         mine, theirs = (
-            {key: config[key] for key in ("width", "depth", "attention_heads", "mlp_ratio")}
+            {key: config[key] for key in ("trunk", "width", "depth", "attention_heads", "mlp_ratio")}
             for config in (agent.config.to_json(), checkpoint.config.to_json())
         )
+        if mine["trunk"] == theirs["trunk"]:  # options of different trunks cannot be compared
+            mine, theirs = {**mine, **agent.config.trunk_options}, {**theirs, **checkpoint.config.trunk_options}
     for key in sorted({*mine, *theirs} - IRRELEVANT):
         if mine.get(key) != theirs.get(key):
             lines.append(f"was built with {key}={theirs.get(key)!r}, the agent's with {mine.get(key)!r}")

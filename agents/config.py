@@ -7,6 +7,7 @@ from typing import Any
 from trunkline.errors import InputError, unknown
 
 EVERY_SENSOR = "*"
+EVERY_OF_MODALITY = "*:"
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,15 @@ class AgentConfig:
 
     Attributes:
         width: D, of the tokens and the features.
-        depth: transformer blocks of the trunk; 0 pools the tokens instead, which makes the agent a plain MLP.
+        trunk: its name: "transformer", "t3", or one that is plugged in.
+        trunk_options: what else that trunk takes.
+        depth: blocks of the trunk; 0 of a "transformer" pools the tokens instead, which makes the agent a plain MLP.
         attention_heads: of each block; divides `width`.
         mlp_ratio: hidden width of a block's MLP over `width`.
         dropout: after attention and MLP of each block, in training.
         modality_dropout: probability that a sensor is hidden from a row, in training; at least one stays.
-        encoders: by sensor name, {"name": encoder, option: value, …}; a sensor that is not named takes the entry "*",
-            or the default encoder of its modality and shape.
+        encoders: by sensor name, {"name": encoder, option: value, …}; a sensor that is not named takes the entry
+            "*:<modality>", or "*", or the default encoder of its modality and shape.
         policy: {"name": head, option: value, …} of every policy head; the head is by default "gaussian" for continuous
             and "categorical" for discrete actions.
         value: options of the value head.
@@ -36,6 +39,8 @@ class AgentConfig:
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
     policy: dict[str, Any] = field(default_factory=dict)
     value: dict[str, Any] = field(default_factory=dict)
+    trunk: str = "transformer"
+    trunk_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.depth < 0 or self.attention_heads < 1 or self.mlp_ratio <= 0:
@@ -48,7 +53,7 @@ class AgentConfig:
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} must be in [0, 1)")
-        for name in ("encoders", "policy", "value"):
+        for name in ("encoders", "policy", "value", "trunk_options"):
             value = getattr(self, name)
             if not isinstance(value, Mapping):
                 raise InputError(f"agent.{name}={value!r} must be a mapping of options")
@@ -66,6 +71,11 @@ class AgentConfig:
         rest = [int(n) for n in hidden[1:]]
         encoders: dict[str, dict[str, Any]] = {EVERY_SENSOR: {"name": "mlp", "hidden": []}}
         return cls(width=hidden[0], depth=0, encoders=encoders, policy={"hidden": rest}, value={"hidden": rest})
+
+    def encoder_of(self, sensor: str, modality: str) -> dict[str, Any] | None:
+        """The entry of `encoders` that is for a sensor; None if no entry is."""
+        keys = (sensor, f"{EVERY_OF_MODALITY}{modality}", EVERY_SENSOR)
+        return next((self.encoders[key] for key in keys if key in self.encoders), None)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` reads back."""

@@ -1,4 +1,4 @@
-"""Encoders and heads by name, and the options that each takes."""
+"""Encoders, trunks and heads by name, and the options that each takes."""
 
 import inspect
 import logging
@@ -7,17 +7,21 @@ from typing import Any, TypeVar
 
 from trunkline.agents.encoders.base import Encoder
 from trunkline.agents.heads.base import Head
+from trunkline.agents.trunks.base import Trunk
 from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError, unknown
 from trunkline.registry import Registry
 
 E = TypeVar("E", bound=type[Encoder])
 H = TypeVar("H", bound=type[Head])
+K = TypeVar("K", bound=type[Trunk])
 
 _log = logging.getLogger(__name__)
 
 _ENCODERS = Registry("encoder", "trunkline.encoders", "trunkline.agents.encoders")
 _HEADS = Registry("head", "trunkline.heads", "trunkline.agents.heads")
+_TRUNKS = Registry("trunk", "trunkline.trunks", "trunkline.agents.trunks")
+_TRUNK_ARGUMENTS = 5  # those that every trunk has: the sizes in the AgentConfig
 
 
 def encoder(name: str) -> Callable[[E], E]:
@@ -35,6 +39,11 @@ def head(name: str) -> Callable[[H], H]:
     return add
 
 
+def trunk(name: str) -> Callable[[K], K]:
+    """Register a Trunk class: `@trunk("transformer")`."""
+    return _TRUNKS.register(name)
+
+
 def encoder_names() -> list[str]:
     """Names of all encoders, built in and plugged in."""
     return _ENCODERS.names()
@@ -45,9 +54,14 @@ def head_names() -> list[str]:
     return _HEADS.names()
 
 
+def trunk_names() -> list[str]:
+    """Names of all trunks, built in and plugged in."""
+    return _TRUNKS.names()
+
+
 def broken() -> dict[str, str]:
-    """Encoder and head plug-ins that failed to import, with their error."""
-    return {**_ENCODERS.broken(), **_HEADS.broken()}
+    """Encoder, head and trunk plug-ins that failed to import, with their error."""
+    return {**_ENCODERS.broken(), **_HEADS.broken(), **_TRUNKS.broken()}
 
 
 def find_encoder(name: str) -> type[Encoder]:
@@ -67,6 +81,16 @@ def find_head(kind: str) -> type[Head]:
         InputError: no such head.
     """
     cls: type[Head] = _HEADS.get(kind)
+    return cls
+
+
+def find_trunk(name: str) -> type[Trunk]:
+    """The trunk class of that name.
+
+    Raises:
+        InputError: no such trunk.
+    """
+    cls: type[Trunk] = _TRUNKS.get(name)
     return cls
 
 
@@ -113,7 +137,7 @@ def build_encoder(spec: SensorSpec, width: int, description: Mapping[str, Any]) 
     name = description["name"]
     cls = _ENCODERS.get(name)
     options = _complete(cls, f"encoder {name!r}", {k: v for k, v in description.items() if k != "name"})
-    module = _construct(cls, f"encoder {name!r}", spec, width, options)
+    module = _construct(cls, f"encoder {name!r}", (spec, width), options)
     if not isinstance(module, Encoder):
         raise InputError(f"encoder {name!r} ({cls.__module__}) must subclass trunkline.agents.encoders.base.Encoder")
     return module
@@ -127,23 +151,47 @@ def build_head(kind: str, width: int, action: ActionSpec | None, options: Mappin
     """
     cls = _HEADS.get(kind)
     what = f"head {kind!r}"
-    module = _construct(cls, what, width, action, _complete(cls, what, options))
+    module = _construct(cls, what, (width, action), _complete(cls, what, options))
     if not isinstance(module, Head):
         raise InputError(f"head {kind!r} ({cls.__module__}) must subclass trunkline.agents.heads.base.Head")
     module.kind = kind
     return module
 
 
-def _construct(cls: type, what: str, first: Any, second: Any, options: Mapping[str, Any]) -> Any:
+def resolve_trunk(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of a trunk, defaults filled in.
+
+    Raises:
+        InputError: unknown trunk or option, with the nearest match.
+    """
+    return _complete(_TRUNKS.get(name), f"trunk {name!r}", given, _TRUNK_ARGUMENTS)
+
+
+def build_trunk(
+    name: str, width: int, depth: int, heads: int, mlp_ratio: float, dropout: float, options: Mapping[str, Any]
+) -> Trunk:
+    """A trunk by name, of these sizes.
+
+    Raises:
+        InputError: unknown trunk or option, a value it does not take, or a class that is no Trunk.
+    """
+    cls, what = _TRUNKS.get(name), f"trunk {name!r}"
+    module = _construct(cls, what, (width, depth, heads, mlp_ratio, dropout), resolve_trunk(name, options))
+    if not isinstance(module, Trunk):
+        raise InputError(f"trunk {name!r} ({cls.__module__}) must subclass trunkline.agents.trunks.base.Trunk")
+    return module
+
+
+def _construct(cls: type, what: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
     try:
-        return cls(first, second, **options)
+        return cls(*arguments, **options)
     except TypeError as error:  # an option's value is of another type
         raise InputError(f"{what} with {options}: {error}") from error
 
 
-def _complete(cls: type, what: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` with the defaults of the class's signature; its options follow two leading arguments."""
-    parameters = list(inspect.signature(cls).parameters.values())[2:]
+def _complete(cls: type, what: str, given: Mapping[str, Any], leading: int = 2) -> dict[str, Any]:
+    """`given` with the defaults of the class's signature; its options follow so many leading arguments."""
+    parameters = list(inspect.signature(cls).parameters.values())[leading:]
     known = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
     if len(known) == len(parameters):  # a class that takes **options checks them itself
         for name in given:

@@ -83,6 +83,11 @@ class World(VectorEnv[Observations, Any, Any]):
         """Names of the family's tasks."""
 
     @classmethod
+    def world_class(cls, task: str) -> "type[World]":
+        """The class that runs a task: this one, or in a family of unlike tasks a class for each."""
+        return cls
+
+    @classmethod
     def splits(cls, task: str) -> tuple[str, ...]:
         """Splits that `sample_tasks` knows, e.g. ("train", "validation/goal", "test/goal", "test/object")."""
         return ("train", "validation/goal", "test/goal")

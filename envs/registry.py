@@ -38,7 +38,7 @@ def _find(task: str) -> tuple[type[World], str]:
     cls: type[World] = _WORLDS.get(family)
     if separator == "/" and name not in cls.task_names():
         raise unknown("task", task, [f"{family}/{t}" for t in cls.task_names()])
-    return cls, name
+    return cls.world_class(name), name
 
 
 def make_worlds(

@@ -5,6 +5,7 @@ Legend: B batch, A action dimensions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -12,6 +13,32 @@ from torch import Tensor
 
 from trunkline.data.stream import Batch
 from trunkline.envs.spec import ActionSpec
+
+
+class StepBatch(Protocol):
+    """What a training step asks of the batches that it is made of, whatever they hold."""
+
+    @property
+    def label(self) -> str:
+        """Its name in metrics, unique in the step."""
+
+    @property
+    def share(self) -> float:
+        """How much its loss counts in the step."""
+
+    @property
+    def size(self) -> int:
+        """Samples in it."""
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks in it."""
+
+    def to(self, device: torch.device) -> Self:
+        """This batch on a device."""
+
+    def first_non_finite(self) -> str:
+        """The first of its inputs that is not finite, in words; "" if there is none."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +71,11 @@ class TensorBatch:
         return mean
 
     @property
+    def label(self) -> str:
+        """The body's name."""
+        return self.action
+
+    @property
     def size(self) -> int:
         """B."""
         return len(self.actions)
@@ -57,19 +89,15 @@ class TensorBatch:
         """This batch on a device."""
         if device.type == "cpu":
             return self
-
-        def move(tensor: Tensor) -> Tensor:
-            return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
         following = self.next_observations
         return TensorBatch(
             self.action,
-            {name: move(value) for name, value in self.observations.items()},
-            None if following is None else {name: move(value) for name, value in following.items()},
-            move(self.actions),
+            {name: move(value, device) for name, value in self.observations.items()},
+            None if following is None else {name: move(value, device) for name, value in following.items()},
+            move(self.actions, device),
             self.rows,
             self.share,
-            None if self.weights is None else move(self.weights),
+            None if self.weights is None else move(self.weights, device),
         )
 
     def without(self, sensors: Sequence[str]) -> "TensorBatch":
@@ -102,6 +130,11 @@ class TensorBatch:
                 return task
             row -= count
         raise AssertionError("row beyond the batch")
+
+
+def move(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device; to CUDA without waiting for the copy."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def merge(draws: Sequence[tuple[Batch, float]], actions: Mapping[str, ActionSpec]) -> list[TensorBatch]:

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from trunkline.data.collection import open_datasets
 from trunkline.data.reader import EpisodeDataset
+from trunkline.data.stream import FrameStream
 from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError, unknown
 
@@ -105,6 +107,19 @@ def pool_statistics(sensors: Sequence[tuple[SensorSpec, int]]) -> SensorSpec:
     mean = (share * means).sum(0)
     # Var = E[var within] + E[(mean within − mean)²]: no cancellation, as E[x²] − mean² would have.
     return first.with_statistics(mean, np.sqrt((share * (variances + (means - mean) ** 2)).sum(0)))
+
+
+def open_stream(corpus: Corpus, dataset: EpisodeDataset, task: str, **options: Any) -> FrameStream:
+    """Batches of one task in one data set, of the corpus's sensors.
+
+    Args:
+        corpus: whose sensors are read.
+        dataset: one of its data sets.
+        task: one of the data set's tasks.
+        **options: of FrameStream.
+    """
+    sensors = [name for name in corpus.sensors if name in dataset.sensors]
+    return FrameStream(dataset, tasks=[task], sensors=sensors, **options)
 
 
 def _frames_by_task(dataset: EpisodeDataset) -> dict[str, int]:

@@ -8,21 +8,24 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_into, load_training, save_agent
 from trunkline.data.metrics import MetricsLog
 from trunkline.errors import InputError
-from trunkline.pretrain.batch import TensorBatch, merge
-from trunkline.pretrain.config import PretrainConfig
-from trunkline.pretrain.corpus import open_corpus
-from trunkline.pretrain.objectives.base import make_objective
+from trunkline.envs.spec import ActionSpec
+from trunkline.pretrain.batch import StepBatch
+from trunkline.pretrain.combine import TrunkCombiner
+from trunkline.pretrain.config import PretrainConfig, TrainingConfig
 from trunkline.pretrain.optimiser import Optimiser
 from trunkline.pretrain.prefetch import prefetched
-from trunkline.pretrain.setup import build_agent, make_sampler
+from trunkline.pretrain.setup import open_trajectories
 from trunkline.pretrain.step import Trainer, why_not_finite
-from trunkline.pretrain.validation import Validation
+from trunkline.pretrain.touch.config import TouchPretrainConfig
+from trunkline.pretrain.touch.setup import open_touch
 from trunkline.pretrain.workers import Workers
+from trunkline.pretrain.workload import Sampler, Workload
 from trunkline.run_folder import RunFolder
 
 Progress = Callable[[int, Mapping[str, float]], None]
@@ -47,17 +50,18 @@ class Run:
         InputError: as in `train.pretrain`.
     """
 
-    def __init__(self, config: PretrainConfig, folder: str | Path, workers: Workers) -> None:
+    def __init__(self, config: TrainingConfig, folder: str | Path, workers: Workers) -> None:
         self.config, self.workers = config, workers
         self.folder = RunFolder(folder)
-        corpus = open_corpus(config.data, config.sensors, config.tasks)
-        objective = make_objective(config.objective, config.objective_options)
-        self.actions = corpus.actions
         self._threads_before = torch.get_num_threads()
-        vectors = all(len(sensor.shape) <= 1 for sensor in corpus.sensors.values())
+        torch.set_num_threads(1)  # initial weights are the same wherever they are drawn
+        workload = open_workload(config, workers)
+        self._collate, self._average = workload.collate, workload.average_scalars
+        self.sampler: Sampler = workload.sampler
+        self.agent = workload.agent
+        vectors = all(len(sensor.shape) <= 1 for sensor in self.agent.sensors.values())
         torch.set_num_threads(config.threads or (1 if vectors else self._threads_before))
-        self.agent = build_agent(config, corpus, objective).to(workers.device)
-        self.sampler = make_sampler(corpus, config, objective.next_offset, workers.rank, workers.count)
+        self.agent.to(workers.device)
         optimiser = Optimiser(
             self.agent,
             lr=config.lr,
@@ -67,28 +71,41 @@ class Run:
             weight_decay=config.weight_decay,
             clip=config.clip,
             freeze=config.freeze,
+            unfreeze=config.unfreeze,
             lr_multipliers=config.lr_multipliers,
         )
         latest = self.folder.latest()
         if latest is not None:
             load_into(self.agent, latest[1])
+        distributed = workers.count > 1
+        aggregator = workload.aggregator
+        if config.checkpointing:
+            recompute_blocks(self.agent)
+        if config.compile and workload.by_block:
+            compile_blocks(self.agent)
         self.trainer = Trainer(
             self.agent,
-            objective,
+            workload.objective,
             optimiser,
             device=workers.device,
             seed=config.seed,
             rank=workers.rank,
-            distributed=workers.count > 1,
+            distributed=distributed,
             bf16=config.bf16 and workers.device.type == "cuda",
-            compile=config.compile,
-            sensor_dropout=config.sensor_dropout,
+            compile=config.compile and not workload.by_block,
+            sensor_dropout=config.sensor_dropout if isinstance(config, PretrainConfig) else 0.0,
+            combiner=None if aggregator is None else TrunkCombiner(self.agent, aggregator, distributed),
         )
         if latest is not None:
             state = load_training(latest[1])
             self.trainer.load_state_dict(state)
             self.sampler.load_state_dict(json.loads(state["samplers"][workers.rank]))
-        self.validation = Validation(config, corpus, self.trainer) if config.validation_data else None
+        self.validation = workload.validation(self.trainer) if workload.validation is not None else None
+
+    @property
+    def actions(self) -> dict[str, ActionSpec]:
+        """The agent's bodies."""
+        return self.agent.actions
 
     def train(self, progress: Progress | None = None) -> Path:
         """Train to the end.
@@ -123,11 +140,11 @@ class Run:
 
     def _train_until(self, until: int, log: MetricsLog | None, progress: Progress | None) -> None:
         trainer = self.trainer
-        window = _Window(self.workers)
-        unchecked: tuple[int, dict[str, Tensor], list[TensorBatch]] | None = None
+        window = _Window(self.workers, self._average)
+        unchecked: tuple[int, dict[str, Tensor], Sequence[StepBatch]] | None = None
         for batches, waited in prefetched(self._produce, until - trainer.step):
             scalars = trainer.update(batches)
-            window.add(scalars["loss"], batches, waited)
+            window.add(scalars, batches, waited)
             # The step before is looked at once this one is under way, so that a GPU never waits to be looked at.
             self._require_finite(unchecked)
             unchecked = trainer.step, scalars, batches
@@ -136,7 +153,7 @@ class Run:
                 unchecked = None
             if trainer.step % self.config.log_every == 0 or trainer.step == self.config.steps:
                 values = window.values(scalars) | {"lr": trainer.optimiser.lr_at(trainer.step - 1)}
-                window = _Window(self.workers)
+                window = _Window(self.workers, self._average)
                 if not math.isfinite(values["loss"]):  # of one worker alone, without a trace in the gradient
                     raise Diverged(
                         f"loss is {values['loss']} at step {trainer.step}; start again with a lower lr or clip"
@@ -145,10 +162,10 @@ class Run:
         if self.validation is not None and log is not None:
             _report(trainer.step, self.validation.measure(), log, progress)
 
-    def _produce(self) -> list[TensorBatch]:
-        return merge(self.sampler.next(), self.actions)
+    def _produce(self) -> Sequence[StepBatch]:
+        return self._collate(self.sampler.next())
 
-    def _require_finite(self, of_step: tuple[int, dict[str, Tensor], list[TensorBatch]] | None) -> None:
+    def _require_finite(self, of_step: tuple[int, dict[str, Tensor], Sequence[StepBatch]] | None) -> None:
         if of_step is None:
             return
         # The gradient's norm is the same on all workers, so all of them come to the same conclusion.
@@ -172,26 +189,26 @@ class Run:
 class _Window:
     """What happened since the last line of metrics."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
-        self._losses: list[Tensor] = []
+    def __init__(self, workers: Workers, average: bool) -> None:
+        self._workers, self._average = workers, average
+        self._values: dict[str, list[Tensor]] = {"loss": []}
         self._rows = 0
         self._waited = 0.0
         self._began = time.perf_counter()
 
-    def add(self, loss: Tensor, batches: Sequence[TensorBatch], waited: float) -> None:
-        self._losses.append(loss)
+    def add(self, scalars: Mapping[str, Tensor], batches: Sequence[StepBatch], waited: float) -> None:
+        for name in scalars if self._average else ("loss",):
+            self._values.setdefault(name, []).append(scalars[name])
         self._rows += sum(batch.size for batch in batches)
         self._waited += waited
 
     def values(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
-        """The mean loss, the last step's other scalars, and rates."""
-        names = list(scalars)
-        mean = torch.stack(self._losses).mean()
-        last = torch.stack([mean if name == "loss" else scalars[name].float() for name in names])
-        numbers = self._workers.mean(last).tolist()
+        """The mean loss and rates; of other scalars the means too, or the last step's."""
+        means = {name: torch.stack([v.float() for v in values]).mean() for name, values in self._values.items()}
+        every = {**scalars, **means}
+        numbers = self._workers.mean(torch.stack([value.float() for value in every.values()])).tolist()
         seconds = time.perf_counter() - self._began
-        return dict(zip(names, numbers, strict=True)) | {
+        return dict(zip(every, numbers, strict=True)) | {
             "samples_per_s": self._rows * self._workers.count / seconds,
             "data_wait": self._waited / seconds,
         }
@@ -202,3 +219,36 @@ def _report(step: int, values: Mapping[str, float], log: MetricsLog | None, prog
         log.log(step, values)
         if progress is not None:
             progress(step, values)
+
+
+def open_workload(config: TrainingConfig, workers: Workers) -> Workload:
+    """What a configuration learns from, as one worker sees it.
+
+    Raises:
+        InputError: as in `train.pretrain`.
+    """
+    if isinstance(config, TouchPretrainConfig):
+        return open_touch(config, workers.rank, workers.count)
+    assert isinstance(config, PretrainConfig)
+    return open_trajectories(config, workers.rank, workers.count)
+
+
+def recompute_blocks(agent: Agent) -> None:
+    """Have every stack of transformer blocks that can do so keep no activations inside its blocks.
+
+    Raises:
+        InputError: none can.
+    """
+    stacks = [module for module in agent.modules() if hasattr(module, "checkpointing")]
+    if not stacks:
+        raise InputError("checkpointing=true: neither the agent's trunk nor its encoders can; use trunk 't3'")
+    for module in stacks:
+        module.checkpointing = True
+
+
+def compile_blocks(agent: Agent) -> None:
+    """Compile the agent's transformer blocks: those of one shape share one program."""
+    for module in agent.modules():
+        blocks = getattr(module, "blocks", None)
+        for block in blocks if isinstance(blocks, nn.ModuleList) else ():
+            block.compile(dynamic=False)

@@ -29,6 +29,7 @@ class Optimiser:
         betas: decay rates of the two moments.
         clip: largest norm of the whole gradient; 0 for no clipping.
         freeze: parts that do not learn.
+        unfreeze: parts that begin to learn at an update (from 0); see `thaw`.
         lr_multipliers: factors of `lr` by part; that of one part counts more than that of all of a kind.
 
     Raises:
@@ -47,10 +48,13 @@ class Optimiser:
         betas: tuple[float, float] = (0.9, 0.999),
         clip: float = 1.0,
         freeze: Sequence[str] = (),
+        unfreeze: Mapping[str, int] | None = None,
         lr_multipliers: Mapping[str, float] | None = None,
     ) -> None:
         self.lr, self.steps, self.warmup, self.lr_floor, self.clip = lr, steps, warmup, lr_floor, clip
-        agent.freeze(freeze)
+        self._agent = agent
+        self._waiting = {part: step for name, step in (unfreeze or {}).items() for part in agent.select([name])}
+        agent.freeze(part for part in agent.select(freeze) if part not in self._waiting)
         multipliers = {part: 1.0 for part in agent.parts}
         # General names first, so that specific ones override them.
         for name, factor in sorted((lr_multipliers or {}).items(), key=lambda item: "/" in item[0]):
@@ -59,20 +63,32 @@ class Optimiser:
             multipliers.update(dict.fromkeys(agent.select([name]), factor))
         groups: dict[tuple[float, float], list[Tensor]] = {}
         self.parameters: dict[str, Tensor] = {}
+        at_once = False
         for part, module in agent.parts.items():
             for name, parameter in module.named_parameters(prefix=part):
                 if parameter.requires_grad:
                     key = (multipliers[part], weight_decay if parameter.ndim >= 2 else 0.0)
                     groups.setdefault(key, []).append(parameter)
                     self.parameters[name] = parameter
+                    at_once |= part not in self._waiting
         if not self.parameters:
             raise InputError(f"freeze={list(freeze)} leaves nothing to learn; freeze fewer parts")
+        if not at_once:
+            raise InputError(f"nothing learns before update {min(self._waiting.values())}; unfreeze a part earlier")
         # Fused: one call over all tensors instead of a dozen a tensor, on a CPU too.
         self._adamw = torch.optim.AdamW(
             [{"params": p, "weight_decay": d, "multiplier": m, "lr": lr * m} for (m, d), p in groups.items()],
             betas=betas,
             fused=True,
         )
+
+    def thaw(self, step: int) -> None:
+        """Freeze the parts that wait for a later update than `step` (from 0), unfreeze those whose time has come."""
+        for part, begins in self._waiting.items():
+            if step < begins and part not in self._agent.frozen:
+                self._agent.freeze([part])
+            elif step >= begins and part in self._agent.frozen:
+                self._agent.unfreeze([part])
 
     def lr_at(self, step: int) -> float:
         """The learning rate of update `step` (from 0), before the parts' multipliers."""

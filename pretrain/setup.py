@@ -1,20 +1,37 @@
 """From a configuration to what a run needs: streams of recorded frames, and the agent that learns from them."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_into, read_checkpoint
 from trunkline.agents.parts import select_parts
-from trunkline.data.reader import EpisodeDataset
-from trunkline.data.stream import FrameStream
 from trunkline.errors import InputError
+from trunkline.pretrain.batch import merge
 from trunkline.pretrain.config import PretrainConfig
-from trunkline.pretrain.corpus import Corpus
-from trunkline.pretrain.objectives.base import Objective
+from trunkline.pretrain.corpus import Corpus, open_corpus, open_stream
+from trunkline.pretrain.objectives.base import Objective, make_objective
 from trunkline.pretrain.sampling import MultiTaskSampler, TaskSource, task_weights
+from trunkline.pretrain.validation import Validation
+from trunkline.pretrain.workload import Workload
+
+
+def open_trajectories(config: PretrainConfig, rank: int = 0, world_size: int = 1) -> Workload:
+    """What a run learns from recorded episodes, as worker `rank` of `world_size` sees it.
+
+    Raises:
+        InputError: data, sensors, tasks, parts or options that do not exist or do not fit.
+    """
+    corpus = open_corpus(config.data, config.sensors, config.tasks)
+    objective = make_objective(config.objective, config.objective_options)
+    return Workload(
+        build_agent(config, corpus, objective),
+        objective,
+        make_sampler(corpus, config, objective.next_offset, rank, world_size),
+        lambda draws: merge(draws, corpus.actions),
+        (lambda trainer: Validation(config, corpus, trainer)) if config.validation_data else None,
+    )
 
 
 def build_agent(config: PretrainConfig, corpus: Corpus, objective: Objective) -> Agent:
@@ -99,16 +116,3 @@ def make_sampler(
         for index, (dataset, task, count) in enumerate(pairs)
     ]
     return MultiTaskSampler(sources, config.sampling, config.task_weights, config.tasks_per_step, config.seed)
-
-
-def open_stream(corpus: Corpus, dataset: EpisodeDataset, task: str, **options: Any) -> FrameStream:
-    """Batches of one task in one data set, of the corpus's sensors.
-
-    Args:
-        corpus: whose sensors are read.
-        dataset: one of its data sets.
-        task: one of the data set's tasks.
-        **options: of FrameStream.
-    """
-    sensors = [name for name in corpus.sensors if name in dataset.sensors]
-    return FrameStream(dataset, tasks=[task], sensors=sensors, **options)

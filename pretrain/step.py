@@ -9,28 +9,29 @@ import torch
 from torch import Tensor, nn
 
 from trunkline.agents.agent import Agent
-from trunkline.pretrain.batch import TensorBatch
-from trunkline.pretrain.objectives.base import Objective
+from trunkline.pretrain.batch import StepBatch, TensorBatch
+from trunkline.pretrain.combine import Combiner
 from trunkline.pretrain.optimiser import Optimiser
+from trunkline.pretrain.workload import Loss
 
 
 class Losses(nn.Module):
     """The agent's losses over a step's batches, as one module, so that data-parallel wrappers see one forward pass."""
 
-    def __init__(self, agent: Agent, objective: Objective) -> None:
+    def __init__(self, agent: Agent, objective: Loss) -> None:
         super().__init__()
         self.agent = agent
         self.objective = objective
 
-    def forward(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
-        """ "loss", the weighted sum over bodies, and "<body>/<name>" for each scalar of the objective."""
+    def forward(self, batches: Sequence[StepBatch]) -> dict[str, Tensor]:
+        """ "loss", the weighted sum over batches, and "<label>/<name>" for each scalar of the objective."""
         scalars: dict[str, Tensor] = {}
         total: Tensor | float = 0.0
         for batch in batches:
-            of_body = self.objective(self.agent, batch)
-            total = total + batch.share * of_body["loss"]
-            for name, value in of_body.items():
-                scalars[f"{batch.action}/{name}"] = value.detach()
+            of_batch = self.objective(self.agent, batch)
+            total = total + batch.share * of_batch["loss"]
+            for name, value in of_batch.items():
+                scalars[f"{batch.label}/{name}"] = value.detach()
         assert isinstance(total, Tensor)
         return {"loss": total, **scalars}
 
@@ -52,12 +53,13 @@ class Trainer:
         bf16: run the forward pass in bfloat16 where that is safe (CUDA's autocast).
         compile: compile the forward and backward pass.
         sensor_dropout: probability that a sensor is missing from a body's batch; at least one stays.
+        combiner: how the batches' gradients make that of the trunk; None for the gradient of the weighted sum.
     """
 
     def __init__(
         self,
         agent: Agent,
-        objective: Objective,
+        objective: Loss,
         optimiser: Optimiser,
         *,
         device: torch.device,
@@ -67,6 +69,7 @@ class Trainer:
         bf16: bool = False,
         compile: bool = False,
         sensor_dropout: float = 0.0,
+        combiner: Combiner | None = None,
     ) -> None:
         self.agent, self.objective, self.optimiser = agent, objective, optimiser
         self.device = device
@@ -74,17 +77,18 @@ class Trainer:
         self._key = (seed, rank)
         self._bf16 = bf16
         self._sensor_dropout = sensor_dropout
+        self._combiner = combiner
         self._plain = Losses(agent, objective)
         self._losses: nn.Module = self._plain
-        if distributed:
+        if distributed and combiner is None:
             # Sensor dropout and drawn tasks leave some parameters without a gradient in some steps.
             self._losses = nn.parallel.DistributedDataParallel(
                 self._losses, find_unused_parameters=True, gradient_as_bucket_view=True, broadcast_buffers=False
             )
-        if compile:
+        if compile and combiner is None:
             self._losses.compile(dynamic=False)
 
-    def update(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
+    def update(self, batches: Sequence[StepBatch]) -> dict[str, Tensor]:
         """Make one update.
 
         Args:
@@ -98,20 +102,35 @@ class Trainer:
         self.step += 1
         return {**scalars, "grad_norm": norm}
 
-    def gradients(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
+    def gradients(self, batches: Sequence[StepBatch]) -> dict[str, Tensor]:
         """The first half of `update`: leave the gradients with the parameters; its scalars."""
         generator = self._reseed()
         if not self.agent.training:
             self.agent.train()
+        self.optimiser.thaw(self.step)
         batches = [self._drop_sensors(batch.to(self.device), generator) for batch in batches]
         self.optimiser.zero_grad()
+        if self._combiner is not None:
+            return self._combined(self._combiner, batches)
         with self._autocast():
             scalars = self._losses(batches)
         scalars["loss"].backward()
         return {**scalars, "loss": scalars["loss"].detach()}
 
+    def _combined(self, combiner: Combiner, batches: Sequence[StepBatch]) -> dict[str, Tensor]:
+        """One backward pass a batch, so that only one batch's activations are there at a time."""
+        scalars: dict[str, Tensor] = {}
+        for batch in batches:
+            with self._autocast():
+                of_batch = self._plain([batch])
+            combiner.add(of_batch["loss"])
+            total = scalars.get("loss", 0.0) + of_batch["loss"].detach()
+            scalars |= {**of_batch, "loss": total}
+        combiner.leave_gradients(seed=self._key[0] + self.step)
+        return scalars
+
     @torch.no_grad()
-    def evaluate(self, batches: Sequence[TensorBatch]) -> dict[str, Tensor]:
+    def evaluate(self, batches: Sequence[StepBatch]) -> dict[str, Tensor]:
         """The same scalars over held-out batches, dropout off, nothing learned."""
         self.agent.eval()
         with self._autocast():
@@ -140,10 +159,10 @@ class Trainer:
         # Sensor dropout does not follow the rank: workers with less to compute would only wait for the others.
         return np.random.default_rng([self._key[0], self.step])
 
-    def _drop_sensors(self, batch: TensorBatch, generator: np.random.Generator) -> TensorBatch:
-        names = sorted(batch.observations)
-        if not self._sensor_dropout or len(names) < 2:
+    def _drop_sensors(self, batch: StepBatch, generator: np.random.Generator) -> StepBatch:
+        if not self._sensor_dropout or not isinstance(batch, TensorBatch) or len(batch.observations) < 2:
             return batch
+        names = sorted(batch.observations)
         dropped = generator.random(len(names)) < self._sensor_dropout
         dropped[generator.integers(len(names))] = False
         return batch.without([name for name, out in zip(names, dropped, strict=True) if out])
@@ -152,7 +171,7 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16) if self._bf16 else nullcontext()
 
 
-def why_not_finite(step: int, scalars: Mapping[str, Tensor], batches: Sequence[TensorBatch], fault: str) -> str:
+def why_not_finite(step: int, scalars: Mapping[str, Tensor], batches: Sequence[StepBatch], fault: str) -> str:
     """What to say when the loss or the gradient is not finite: the step, the task, and the reading if one is to blame.
 
     Args:
@@ -162,7 +181,7 @@ def why_not_finite(step: int, scalars: Mapping[str, Tensor], batches: Sequence[T
         fault: what is wrong with the data, see `TensorBatch.first_non_finite`; "" if nothing.
     """
     what = "loss" if not bool(torch.isfinite(scalars["loss"])) else "grad_norm"
-    culprits = [b for b in batches if not bool(torch.isfinite(scalars[f"{b.action}/loss"]))] or list(batches)
+    culprits = [b for b in batches if not bool(torch.isfinite(scalars[f"{b.label}/loss"]))] or list(batches)
     tasks = ", ".join(dict.fromkeys(task for batch in culprits for task in batch.tasks))
     diverged = "training diverged; start again with a lower lr or clip"
     remedy = f"{fault}; repair or leave out that data" if fault else diverged

@@ -11,16 +11,17 @@ from typing import Any
 
 from trunkline.data.metrics import read_metrics
 from trunkline.errors import InputError
-from trunkline.pretrain.config import ELSEWHERE, PretrainConfig
+from trunkline.pretrain.config import ELSEWHERE, PretrainConfig, TrainingConfig
 from trunkline.pretrain.loop import Diverged, Progress, Run
+from trunkline.pretrain.touch.config import TouchPretrainConfig
 from trunkline.pretrain.workers import Workers
 from trunkline.run_folder import RunFolder
 
-__all__ = ["PretrainConfig", "pretrain"]
+__all__ = ["PretrainConfig", "TouchPretrainConfig", "pretrain", "read_config"]
 
 
-def pretrain(config: PretrainConfig, folder: str | Path, progress: Progress | None = None) -> Path:
-    """Train an agent on recorded episodes; the same call again resumes, and returns at once when it is done.
+def pretrain(config: TrainingConfig, folder: str | Path, progress: Progress | None = None) -> Path:
+    """Train an agent on recorded episodes or on labelled touch; the same call again resumes, and returns at once when it is done.
 
     A run that was interrupted, in whatever way, and resumed makes the same updates as one that was not, on a CPU bit
     for bit. With `config.workers` = 1 it runs here and Ray is not imported; with more it runs through Ray Train, data
@@ -28,7 +29,7 @@ def pretrain(config: PretrainConfig, folder: str | Path, progress: Progress | No
     storage that all workers see.
 
     Args:
-        config: the run.
+        config: the run, a PretrainConfig or a TouchPretrainConfig.
         folder: its folder: config.yaml, metrics.jsonl, TensorBoard events, checkpoints/.
         progress: called with the step and the values of each line of metrics.jsonl.
 
@@ -56,7 +57,17 @@ def pretrain(config: PretrainConfig, folder: str | Path, progress: Progress | No
     return _through_ray(config, place, progress)
 
 
-def _through_ray(config: PretrainConfig, place: RunFolder, progress: Progress | None) -> Path:
+def read_config(value: Mapping[str, Any]) -> TrainingConfig:
+    """The configuration that `to_json` of either kind wrote; objective "touch" is the TouchPretrainConfig's.
+
+    Raises:
+        InputError: an unknown key (with the nearest match), a missing one, or a value it does not take.
+    """
+    kind = TouchPretrainConfig if value.get("objective") == "touch" else PretrainConfig
+    return kind.from_json(value)
+
+
+def _through_ray(config: TrainingConfig, place: RunFolder, progress: Progress | None) -> Path:
     import ray
 
     if not ray.is_initialized():
@@ -99,7 +110,7 @@ def _through_ray(config: PretrainConfig, place: RunFolder, progress: Progress | 
     return place.checkpoint(config.steps)
 
 
-def _require_resources(config: PretrainConfig, has: Mapping[str, float]) -> bool:
+def _require_resources(config: TrainingConfig, has: Mapping[str, float]) -> bool:
     """Whether the workers run on GPUs; Ray would wait for ever for what the cluster lacks."""
     on_gpu = config.device == "cuda" or (config.device == "auto" and has.get("GPU", 0) >= config.workers)
     for kind in ("CPU", "GPU") if on_gpu else ("CPU",):
@@ -120,7 +131,7 @@ def _work(arguments: dict[str, Any]) -> dict[str, str]:
     workers = Workers(context.get_world_rank(), context.get_world_size(), ray.train.torch.get_device())
     run, error = None, ""
     try:
-        run = Run(PretrainConfig.from_json(arguments["config"]), arguments["folder"], workers)
+        run = Run(read_config(arguments["config"]), arguments["folder"], workers)
     except InputError as mistake:
         error = str(mistake)
     error = next(filter(None, workers.gather_text(error)), "")
@@ -133,7 +144,7 @@ def _work(arguments: dict[str, Any]) -> dict[str, str]:
     return {"error": ""}
 
 
-def _with_absolute_paths(config: PretrainConfig) -> PretrainConfig:
+def _with_absolute_paths(config: TrainingConfig) -> TrainingConfig:
     """Workers run in a folder of their own."""
     absolute: dict[str, Any] = {}
     for name in ("data", "init_from", "validation_data"):

@@ -9,8 +9,7 @@ from trunkline.data.stream import FrameStream
 from trunkline.errors import InputError, unknown
 from trunkline.pretrain.batch import merge
 from trunkline.pretrain.config import PretrainConfig
-from trunkline.pretrain.corpus import Corpus, open_corpus
-from trunkline.pretrain.setup import open_stream
+from trunkline.pretrain.corpus import Corpus, open_corpus, open_stream
 from trunkline.pretrain.step import Trainer
 
 

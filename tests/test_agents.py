@@ -13,7 +13,7 @@ from trunkline.agents.distributions import MultiCategorical, draw
 from trunkline.agents.heads.inverse_dynamics import InverseDynamicsHead
 from trunkline.agents.normalise import Normaliser
 from trunkline.agents.registry import encoder_names, head_names, resolve_encoder
-from trunkline.agents.trunk import Trunk
+from trunkline.agents.trunks.transformer import TransformerTrunk as Trunk
 from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError
 

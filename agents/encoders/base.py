@@ -32,7 +32,8 @@ class Encoder(nn.Module):
     """One sensor's raw readings (B, *shape) to tokens (B, N, D).
 
     Readings are checked, normalised with the SensorSpec's statistics, turned into tokens by the subclass, and marked
-    with a learned embedding that tells the trunk which sensor they come from.
+    with a learned embedding that tells the trunk which sensor they come from (unless the subclass sets `marks` to
+    False, because its tokens tell by themselves).
 
     Args:
         spec: the sensor. Options of a subclass are its further arguments and hold JSON values.
@@ -40,13 +41,15 @@ class Encoder(nn.Module):
     """
 
     modalities: ClassVar[tuple[str, ...]] = ()
+    marks: ClassVar[bool] = True
 
     def __init__(self, spec: SensorSpec, width: int) -> None:
         super().__init__()
         self.spec = spec
         self.width = width
         self.normaliser = Normaliser(spec)
-        self.sensor_embedding = nn.Parameter(torch.empty(width).normal_(std=0.02))
+        if self.marks:
+            self.sensor_embedding = nn.Parameter(torch.empty(width).normal_(std=0.02))
 
     @abstractmethod
     def tokens(self, readings: Tensor) -> Tensor:
@@ -58,12 +61,22 @@ class Encoder(nn.Module):
         Raises:
             InputError: readings of another shape.
         """
+        tokens = self.tokens(self.normalised(readings))
+        return tokens + self.sensor_embedding if self.marks else tokens
+
+    def normalised(self, readings: Tensor) -> Tensor:
+        """Raw readings (B, *shape) to float32 of about unit scale, by the sensor's statistics.
+
+        Raises:
+            InputError: readings of another shape.
+        """
         if tuple(readings.shape[1:]) != self.spec.shape:
             raise InputError(
                 f"sensor {self.spec.name!r} gave readings of shape {tuple(readings.shape)}; "
                 f"its encoder takes (batch, {', '.join(map(str, self.spec.shape))})"
             )
-        return self.tokens(self.normaliser(readings)) + self.sensor_embedding
+        values: Tensor = self.normaliser(readings)
+        return values
 
     def set_spec(self, spec: SensorSpec) -> None:
         """Take another SensorSpec of the same shape, e.g. with the statistics of another data set."""

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from trunkline.agents.encoders.base import Encoder, require_positive, require_rank
 from trunkline.agents.registry import encoder
-from trunkline.agents.trunk import Block
+from trunkline.agents.trunks.transformer import Block
 from trunkline.envs.spec import SensorSpec
 from trunkline.errors import InputError
 

@@ -22,12 +22,13 @@ COMMANDS = {
     "evaluate": ("a policy on a manifest", "manifest=FILE out=DIR [policy.path=CHECKPOINT] [key=value …]"),
     "report": ("one HTML file from a run folder", "FOLDER"),
     "tasks": ("make, inspect and verify manifests", "sample|show|verify …"),
-    "import": ("what others published: data sets", "lerobot PATH"),
+    "import": ("what others published: data sets, weights", "lerobot PATH | t3 DIR [out=CHECKPOINT] [key=value …]"),
+    "export": ("what others read: weights", "t3 CHECKPOINT out=DIR [skip=[PART,…]]"),
     "envs": ("worlds", "list|check [TASK]"),
 }
 
 
-_WITHOUT_CONFIGURATION = ("report", "tasks", "import", "envs")
+_WITHOUT_CONFIGURATION = ("report", "tasks", "import", "export", "envs")
 # A file or folder that the user named and that cannot be read or written.
 _UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
 

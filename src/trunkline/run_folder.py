@@ -4,6 +4,7 @@
 events, results.parquet, report.html
 """
 
+import dataclasses
 import re
 import shutil
 from collections.abc import Collection
@@ -49,7 +50,8 @@ class RunFolder:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             words = " ".join(str(error).split())
             raise InputError(f"{file} is not YAML: {words}; choose another folder") from None
-        difference = _first_difference(to_plain(config), theirs if isinstance(theirs, dict) else {}, may_differ)
+        theirs = _completed(config, theirs if isinstance(theirs, dict) else {})
+        difference = _first_difference(to_plain(config), theirs, may_differ)
         if difference is not None:
             raise InputError(f"{self.path} is the folder of another run: {difference}; choose another folder")
 
@@ -74,6 +76,21 @@ class RunFolder:
 
     def _all(self) -> list[Path]:
         return sorted(p for p in (self.path / "checkpoints").glob("*") if _NAME.fullmatch(p.name))
+
+
+def _completed(config: Any, theirs: Any) -> Any:
+    """`theirs` with the defaults of the fields that did not exist yet when it was written."""
+    if not dataclasses.is_dataclass(config) or not isinstance(theirs, dict):
+        return theirs
+    whole = dict(theirs)
+    for field in dataclasses.fields(config):
+        if field.name in whole:
+            whole[field.name] = _completed(getattr(config, field.name), whole[field.name])
+        elif field.default is not dataclasses.MISSING:
+            whole[field.name] = to_plain(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            whole[field.name] = to_plain(field.default_factory())
+    return whole
 
 
 def _first_difference(mine: Any, theirs: Any, skip: Collection[str] = (), where: str = "") -> str | None:

@@ -1,4 +1,4 @@
-"""`trunkline pretrain`: an agent on recorded episodes."""
+"""`trunkline pretrain`: an agent on recorded episodes, or (objective=touch) on labelled touch."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -7,12 +7,16 @@ from typing import Any
 
 from trunkline.commands.common import RaySettings, configure, say
 from trunkline.pretrain.config import PretrainConfig
+from trunkline.pretrain.touch.config import TouchPretrainConfig
 from trunkline.pretrain.train import pretrain
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainCommand(PretrainConfig):
-    """Train an agent on the data sets under `data`; checkpoints and metrics go to the folder `out`."""
+    """Train an agent on the data sets under `data`; checkpoints and metrics go to the folder `out`.
+
+    Touch has keys of its own: `trunkline pretrain objective=touch --help` shows them.
+    """
 
     out: str
     ray: RaySettings = field(default_factory=RaySettings)
@@ -20,14 +24,36 @@ class PretrainCommand(PretrainConfig):
     @property
     def config(self) -> PretrainConfig:
         """The run itself."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(PretrainConfig)}
-        return PretrainConfig(**values)
+        return PretrainConfig(**_values(self, PretrainConfig))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TouchPretrainCommand(TouchPretrainConfig):
+    """Train an agent on the touches under `data`, a data set a sensor; checkpoints and metrics go to the folder `out`.
+
+    Masked autoencoding first (tasks=[mae]), then tasks with labels from its checkpoint (init_from=…).
+    """
+
+    out: str
+    ray: RaySettings = field(default_factory=RaySettings)
+
+    @property
+    def config(self) -> TouchPretrainConfig:
+        """The run itself."""
+        return TouchPretrainConfig(**_values(self, TouchPretrainConfig))
 
 
 def main(arguments: Sequence[str]) -> None:
     """Train, or go on training."""
-    command = configure(PretrainCommand, "pretrain", arguments)
+    schema: type[PretrainCommand | TouchPretrainCommand] = PretrainCommand
+    if "objective=touch" in arguments:
+        schema = TouchPretrainCommand
+    command = configure(schema, "pretrain", arguments)
     if command is None:
         return
     with command.ray.session() if command.workers > 1 else nullcontext():
         say(f"checkpoint: {pretrain(command.config, command.out)}")
+
+
+def _values(command: Any, config: type) -> dict[str, Any]:
+    return {f.name: getattr(command, f.name) for f in fields(config)}

@@ -1,13 +1,17 @@
-"""The shared trunk: a pre-norm transformer over the tokens of all sensors.
+"""The default trunk: a pre-norm transformer over the tokens of all sensors.
 
 Legend: B batch, N tokens, D width, H attention heads.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trunkline.agents.layers import linear
+from trunkline.agents.registry import trunk
+from trunkline.agents.trunks.base import Trunk
 from trunkline.errors import InputError
 
 
@@ -56,7 +60,8 @@ class Block(nn.Module):
         return tokens + mixed
 
 
-class Trunk(nn.Module):
+@trunk("transformer")
+class TransformerTrunk(Trunk):
     """A stack of blocks with a learned readout token; with no block, a pool of the tokens.
 
     Args:
@@ -90,7 +95,7 @@ class Trunk(nn.Module):
         normed: Tensor = self.norm(tokens)
         return normed
 
-    def readout(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
+    def readout(self, tokens: Tensor, padding: Tensor | None = None, lengths: Sequence[int] | None = None) -> Tensor:
         """Tokens (B, N, D), some maybe missing, to features (B, D).
 
         The features are the readout token's output; with depth 0, GELU of the mean of the tokens that are there.

@@ -1,0 +1,1 @@
+"""Learning from labelled touch of many sensors: tasks, sampling of (sensor, task) pairs, evaluation."""

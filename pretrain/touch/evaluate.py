@@ -1,0 +1,194 @@
+"""How well an agent does each task with each sensor; no Ray.
+
+Legend: N samples, B batch.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from trunkline.agents.agent import Agent
+from trunkline.data.fota.dataset import FotaDataset
+from trunkline.data.fota.stream import FotaStream
+from trunkline.errors import InputError, unknown
+from trunkline.pretrain.touch.batch import TouchTensors
+from trunkline.pretrain.touch.corpus import CONTACT_FIELD, TRIAL_FIELDS, has_fields
+from trunkline.pretrain.touch.kinds import LabelledTask, touch_tokens
+from trunkline.pretrain.touch.metrics import Metrics
+from trunkline.pretrain.touch.task import TouchTask, make_tasks
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Predictions of one task from one sensor's touches.
+
+    Attributes:
+        sensor: whose touches.
+        task: its name.
+        how: the task itself, which knows its metric.
+        predicted: (N, …).
+        target: (N, …).
+        groups: (N,) numbers of the trials; samples of one trial are not independent, so resample trials.
+    """
+
+    sensor: str
+    task: str
+    how: LabelledTask
+    predicted: np.ndarray
+    target: np.ndarray
+    groups: np.ndarray
+
+    def measure(self, rows: np.ndarray | None = None) -> Metrics:
+        """The metric of all samples, or of some (repeated ones count as often): a bootstrap's draws."""
+        if rows is None:
+            return self.how.measure(self.predicted, self.target)
+        return self.how.measure(self.predicted[rows], self.target[rows])
+
+    def resample(self, count: int, seed: int = 0) -> np.ndarray:
+        """The main metric (count,) of bootstrap draws over trials (Efron, 1979)."""
+        order = np.argsort(self.groups, kind="stable")
+        members = np.split(order, np.cumsum(np.bincount(self.groups))[:-1])
+        generator = np.random.default_rng(seed)
+        draws = generator.integers(len(members), size=(count, len(members)))
+        return np.array([self.measure(np.concatenate([members[i] for i in draw])).value for draw in draws])
+
+    def row(self) -> dict[str, Any]:
+        """The cell as a row of a table: sensor, task, metric, value, chance, n, trials, and the other metrics."""
+        measured = self.measure()
+        return {
+            "sensor": self.sensor,
+            "task": self.task,
+            "metric": measured.name,
+            "value": measured.value,
+            "chance": measured.chance,
+            "n": len(self.target),
+            "trials": len(np.unique(self.groups)),
+            **{f"{self.task}/{name}": value for name, value in measured.others.items()},
+        }
+
+
+def evaluate_touch(
+    agent: Agent,
+    datasets: Iterable[FotaDataset],
+    tasks: Iterable[str] | Mapping[str, TouchTask],
+    *,
+    batch_size: int = 256,
+    limit: int | None = None,
+    through: str | None = None,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """A row for each sensor and task, see `Cell.row` and `evaluate_cells`."""
+    cells = evaluate_cells(agent, datasets, tasks, batch_size=batch_size, limit=limit, through=through, seed=seed)
+    return [cell.row() for cell in cells]
+
+
+def evaluate_cells(
+    agent: Agent,
+    datasets: Iterable[FotaDataset],
+    tasks: Iterable[str] | Mapping[str, TouchTask],
+    *,
+    batch_size: int = 256,
+    limit: int | None = None,
+    through: str | None = None,
+    seed: int = 0,
+) -> list[Cell]:
+    """What an agent says of every sample, for each sensor and task that its data set has labels for.
+
+    Args:
+        agent: with a head of each task's name; left in evaluation mode.
+        datasets: splits of data sets; those of one sensor count together.
+        tasks: names, or tasks by name.
+        batch_size: samples in one forward pass.
+        limit: samples of each data set; None for all. Those taken do not depend on the agent.
+        through: read every data set's touches with this sensor's encoder, as they are: the nearest sensor's model
+            applied to another sensor. None for each one's own.
+        seed: of the choice of samples and of pairs of touches.
+
+    Raises:
+        InputError: an unknown task, or an encoder or a head that the agent lacks.
+    """
+    made = tasks if isinstance(tasks, Mapping) else make_tasks(list(tasks))
+    labelled = {name: task for name, task in made.items() if isinstance(task, LabelledTask)}
+    sensors: dict[str, list[FotaDataset]] = {}
+    for dataset in datasets:
+        sensors.setdefault(dataset.sensor.name, []).append(dataset)
+    training = agent.training
+    agent.eval()
+    cells = []
+    try:
+        for sensor, sets in sensors.items():
+            encoder = through or sensor
+            if encoder not in agent.encoders:
+                raise unknown("sensor of the agent", encoder, agent.encoders)
+            for name, task in labelled.items():
+                having = [dataset for dataset in sets if has_fields(dataset, task.fields)]
+                if having and name not in agent.heads:
+                    raise unknown("head of the agent", name, agent.heads)
+                cell = _evaluate_pair(agent, having, encoder, name, task, batch_size, limit, seed) if having else None
+                if cell is not None:
+                    cells.append(cell)
+    finally:
+        agent.train(training)
+    if not cells:
+        raise InputError("nothing was evaluated: no data set has labels for these tasks")
+    return cells
+
+
+@torch.inference_mode()
+def _evaluate_pair(
+    agent: Agent,
+    datasets: Sequence[FotaDataset],
+    encoder: str,
+    name: str,
+    task: LabelledTask,
+    batch_size: int,
+    limit: int | None,
+    seed: int,
+) -> Cell | None:
+    every = [*task.fields, *(f for f in (CONTACT_FIELD, *TRIAL_FIELDS) if all(has_fields(d, [f]) for d in datasets))]
+    stream = FotaStream(
+        datasets,
+        batch_size,
+        fields=list(dict.fromkeys(every)),
+        pairs=task.two_touches,
+        shuffle=limit is not None or task.two_touches,
+        seed=seed,
+        epochs=1,
+        workers=0,
+    )
+    head = task.module(agent, name)
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    left = limit
+    try:
+        for batch in stream:
+            made = task.target(batch.fields, None if batch.second is None else batch.second[1])
+            target, rows = made[0], np.flatnonzero(made[1])[:left]
+            if not len(rows):
+                continue
+            second = None if batch.second is None else torch.from_numpy(batch.second[0][rows])
+            touches = TouchTensors(encoder, torch.from_numpy(batch.readings[rows]), (), second).to(agent.device)
+            output = task.output(agent, name, encoder, touch_tokens(agent, touches))
+            answers = task.answers(head, output, torch.from_numpy(target[rows]).to(agent.device))
+            predicted, wanted = (answer.cpu().numpy() for answer in answers)
+            parts.append((predicted, wanted, _trial_keys(batch.fields, len(parts))[rows]))
+            left = None if left is None else left - len(rows)
+            if left == 0:
+                break
+    finally:
+        stream.close()
+    if not parts:
+        return None
+    predicted, wanted, groups = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    _, numbers = np.unique(groups, axis=0, return_inverse=True)
+    return Cell(datasets[0].sensor.name, name, task, predicted, wanted, numbers.reshape(-1))
+
+
+def _trial_keys(fields: Mapping[str, np.ndarray], batch: int) -> np.ndarray:
+    """(B, 2) the same for touches of one trial; without trials each touch is its own."""
+    rows = len(next(iter(fields.values())))
+    if "trial_idx" not in fields:
+        return np.stack([np.full(rows, batch), np.arange(rows)], 1)
+    return np.stack([np.asarray(fields.get("obj_idx", np.zeros(rows, np.int64))), np.asarray(fields["trial_idx"])], 1)

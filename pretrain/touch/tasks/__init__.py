@@ -1,0 +1,1 @@
+"""Touch tasks, one module each."""
