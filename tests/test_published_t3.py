@@ -95,7 +95,10 @@ class Malicious:
         (lambda p: edit(p / "trunk.pth", lambda t: t.pop("norm.bias")), "lacks the tensor 'norm.bias'"),
         (lambda p: edit(p / "trunk.pth", lambda t: t.update(head=torch.zeros(1))), "'head' would be left over"),
         (lambda p: edit(p / "encoders/mini.pth", lambda t: t.pop("cls_token")), "lacks the tensor 'cls_token'"),
-        (lambda p: edit(p / "encoders/mini.pth", lambda t: t.update(pos_embed=torch.zeros(1, 4, 32))), "not of a square"),
+        (
+            lambda p: edit(p / "encoders/mini.pth", lambda t: t.update(pos_embed=torch.zeros(1, 4, 32))),
+            "not of a square",
+        ),
         (
             lambda p: edit(p / "encoders/mini.pth", lambda t: t.update(cls_token=torch.zeros(1, 1, 8))),
             r"'cls_token' has shape \(1, 1, 8\), not \(1, 1, 32\)",

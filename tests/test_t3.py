@@ -350,7 +350,9 @@ def test_losses_are_the_published_ones():
     tokens = torch.randn(4, 17, 32)
     assert torch.allclose(variance(tokens), variance.model(tokens[:, 1:].mean(1)))
     classes = agent.make_head("c", "t3_classification", classes=5)
-    assert torch.allclose(classes(tokens), classes.model(tokens[:, 0])) and classes.predict(classes(tokens)).shape == (4,)
+    assert torch.allclose(classes(tokens), classes.model(tokens[:, 0])) and classes.predict(classes(tokens)).shape == (
+        4,
+    )
     pose = agent.make_head("p", "t3_pose", outputs=9)
     assert torch.isclose(pose.loss(torch.ones(2, 9), torch.zeros(2, 9)), torch.tensor(1.0))
 

@@ -48,6 +48,8 @@ class T3Trunk(Trunk):
         super().__init__()
         if pooling not in get_args(Pooling):
             raise unknown("pooling of trunk 't3'", str(pooling), get_args(Pooling))
+        if depth < 1:
+            raise InputError(f"trunk 't3' of depth={depth} must have at least one block")
         self.pooling, self.checkpointing = pooling, checkpointing
         self.blocks = nn.ModuleList(VitBlock(width, heads, mlp_ratio, EPS, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width, EPS)

@@ -1,7 +1,7 @@
 """The shape of a gel, and how its pixels lie on it.
 
-A pixel grid is a chart of the surface: its coordinates are arc lengths from the apex (x right, y up, row 0 on top), so one
-pixel is one pixel pitch along the gel. The pad's frame has the apex at the origin and +z out of the gel.
+A pixel grid is a chart of the surface: its coordinates are arc lengths from the apex (x right, y up, row 0 on top), so
+one pixel is one pixel pitch along the gel. The pad's frame has the apex at the origin and +z out of the gel.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Gel:
         size_mm: width and height of the chart; arc lengths where the gel is curved.
         stiffness_n_mm3: Winkler modulus k: pressure = k · depth, so the normal force is ∫ k · depth dA.
         radius_mm: radius of curvature; None if flat.
-        rim_deg: polar angle at which a dome's gel ends. Pixels beyond it see no gel; the surface goes on straight there.
+        rim_deg: polar angle at which a dome's gel ends. Pixels beyond it see no gel; the surface goes on straight.
         smoothing_mm: width over which the free gel bends around a contact's edge.
         drag_mm: distance from the contact at which the free gel still follows 60% of its tangential movement.
     """

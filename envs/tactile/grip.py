@@ -39,6 +39,11 @@ PULL, FREQUENCY = 1.2, (0.2, 1.0)  # N, Hz: greatest amplitude of a term along x
 SETTLING = 40  # physics steps after the object is put between the pads
 _START_INDENTATION = 0.0010  # m
 _MARGIN = 1.2  # the expert's factor of safety
+# MuJoCo scales a contact's stiffness by the masses that meet. Here the gel's must not tell what the object weighs: so it is this
+# many N/m a contact point for any mass, about what the plug of `tactile/insertion` feels.
+_POINT_STIFFNESS = 6500.0
+_IMPEDANCE = 0.95  # of the pads' contacts
+_DAMPING_RATIO = 0.75
 _CAPSULE = SHAPES.index("capsule")
 
 
@@ -159,7 +164,8 @@ class Grip(GripperWorld):
         self._grip = self._ctrl[:, self.model.actuator("grip").id]
         self._pull = batch.bind("xfrc_applied")[:, self.model.body("object").id]
         self._shape = ShapeFields.of(batch, "handle", "object")
-        self._pair_friction = batch.expand("pair_friction")
+        self._pair_friction, self._softness = batch.expand("pair_friction"), batch.expand("pair_solref")
+        self._finger_weight = float(self.model.body("finger_left").invweight0[0])
         self._mass, self._friction = np.ones(count), np.ones(count)
         self._capsule = np.ones((count, 2))  # radius and half length
         self._first = np.zeros((count, 3))  # where the object was put
@@ -179,6 +185,8 @@ class Grip(GripperWorld):
         self._capsule[ids] = np.stack([radius, half], 1)
         self._mass[ids], self._friction[ids] = mass, friction
         self._pair_friction[ids, :, :2] = friction[:, None, None]
+        stiffness = _POINT_STIFFNESS * (1 - _IMPEDANCE) / _IMPEDANCE * (1 / mass + self._finger_weight)
+        self._softness[ids] = -np.stack([stiffness, 2 * _DAMPING_RATIO * np.sqrt(stiffness)], 1)[:, None]
         self.batch.set_const(ids)
         self._terms[ids] = self._read_pulls(params)
         self._time[ids] = self._share[ids] = 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from trunkline.envs.mujoco.tabletop.gripper import FINGER_COLOUR, GRAVITY, PALM_COLOUR, add_geom
 from trunkline.envs.tactile.pads import PadConfig, add_pad
 
-PAD = PadConfig(stiffness=3500.0, damping=110.0)
+PAD = PadConfig(stiffness=1.0e4, damping=150.0)
 SIDES = ("left", "right")  # at +y and at −y
 TIMESTEP = 0.0025  # s
 SUBSTEPS = 10

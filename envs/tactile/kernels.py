@@ -1,11 +1,11 @@
 """Warp kernels of the gel: one source for CPU and CUDA.
 
-A picture is a plane of float32: `rows` rows of `stride` numbers, with `halo` extra ones around the picture that repeat its
-border, so that no kernel asks where the border is. Planes of a batch follow one another in one flat array.
+A picture is a plane of float32: rows of `stride` numbers, with `HALO` extra ones around the picture that repeat its
+border, so that no kernel asks where the border is. The planes of a batch follow one another in one flat array.
 
-A thread owns `block` consecutive pixels of a row: 32 on a CPU, 1 on CUDA. Three things let the CPU compiler turn the inner
-loop into vector instructions (10× here): its count is a constant, every array has one dimension, and no index can be
-negative in its eyes (`natural`), because Warp lets negative indices count from the end.
+A thread owns `block` consecutive pixels of a row: 32 on a CPU, 1 on CUDA. Four things let the CPU compiler turn the
+inner loop into vector instructions (10× here): its count is a constant; every array has one dimension; no index can be
+negative in its eyes (`natural`), because Warp lets negative indices count from the end; and one loop writes to one row.
 """
 
 import functools
@@ -18,6 +18,7 @@ CPU_BLOCK = 32
 HALO = 2
 _NATURAL = 0x7FFFFFFF  # all bits of an int32 but the sign
 _COUNTER = 0x1E3779B9  # odd, spreads consecutive counters
+_RED, _GREEN, _BLUE = 0x735A2D97, 0x2C1B3C6D, 0x297A2D39  # odd multipliers of the hashes of the three channels
 # Four bytes that are uniform over 0…255 sum to 510 on average, with a standard deviation of sqrt(4 · (256² − 1) / 12).
 _BYTES_MEAN = 510.0
 _BYTES_STD = 147.799
@@ -42,6 +43,7 @@ class Grid:
 
 @wp.func
 def natural(i: int):
+    """An index that the compiler knows is not negative."""
     return i & wp.static(_NATURAL)
 
 
@@ -81,31 +83,36 @@ def extend(plane: Plane, grid: Grid, start: int, y: int, x: int, block: int):
 
 
 @wp.func
-def scramble(x: wp.uint32):
-    """A bijection of 32-bit words in which every bit of the output depends on every bit of the input."""
+def stir(x: wp.uint32):
+    """First half of a hash: a bijection of 32-bit words."""
     x = x ^ (x >> wp.uint32(16))
     x = x * wp.uint32(0x21F0AAAD)
-    x = x ^ (x >> wp.uint32(15))
-    x = x * wp.uint32(0x735A2D97)
     return x ^ (x >> wp.uint32(15))
 
 
 @wp.func
-def byte_sum(word: wp.uint32):
-    """Nearly normal noise from a counter: the sum of the four bytes of its hash, 0…1020."""
-    h = scramble(word)
+def finish(x: wp.uint32, multiplier: wp.uint32):
+    """Second half: after both, every bit depends on every bit. Other multipliers give uncorrelated hashes."""
+    x = x * multiplier
+    return x ^ (x >> wp.uint32(15))
+
+
+@wp.func
+def byte_sum(h: wp.uint32):
+    """Nearly normal noise from a hash: the sum of its four bytes, 0…1020."""
     pairs = (h & wp.uint32(0x00FF00FF)) + ((h >> wp.uint32(8)) & wp.uint32(0x00FF00FF))
     return wp.float32(wp.int32((pairs + (pairs >> wp.uint32(16))) & wp.uint32(0xFFFF)))
 
 
 @wp.func
 def larger(a: float, b: float):
-    # Not wp.max, whose care for not-a-numbers costs a second instruction.
+    """Not `wp.max`, whose care for what is not a number costs a second instruction."""
     return wp.where(a > b, a, b)
 
 
 @wp.func
 def channel(word: wp.uint32, shift: wp.uint32):
+    """One byte of a word."""
     return wp.float32(wp.int32((word >> shift) & wp.uint32(255)))
 
 
@@ -187,8 +194,8 @@ def gel_kernels(block: int) -> SimpleNamespace:
         extend(out, grid, start, y, x, wp.static(block))
 
     @wp.kernel(module=module)
-    def blur_columns(source: Plane, depth: Plane, out: Plane, grid: Grid):
-        """[1 4 6 4 1] / 16 along y; where there is contact the pressed depth is kept."""
+    def blur_columns(source: Plane, depth: Plane, press: float, out: Plane, grid: Grid):
+        """[1 4 6 4 1] / 16 along y; then, if `press` is 1 and not 0, nowhere above the object."""
         start, b, y, x = pixel(grid, wp.tid(), wp.static(block))
         start = natural(start)
         m2 = natural(start - 2 * grid.stride)
@@ -199,7 +206,7 @@ def gel_kernels(block: int) -> SimpleNamespace:
             outer = source[m2 + j] + source[p2 + j]
             inner = source[m1 + j] + source[p1 + j]
             free = 0.0625 * outer + 0.25 * inner + 0.375 * source[start + j]
-            out[start + j] = larger(depth[start + j], free)
+            out[start + j] = larger(press * depth[start + j], free)
         extend(out, grid, start, y, x, wp.static(block))
 
     return SimpleNamespace(halve=halve, double=double, blur_rows=blur_rows, blur_columns=blur_columns)
@@ -207,7 +214,7 @@ def gel_kernels(block: int) -> SimpleNamespace:
 
 @functools.cache
 def shade_kernel(block: int, lights: int, markers: bool) -> Any:
-    """The kernel that draws the image, for threads of `block` pixels, up to `lights` lights, with printed dots or not.
+    """The kernel that draws the image, for threads of `block` pixels, `lights` lights, with printed dots or not.
 
     Each is a module of its own, so that only those in use are compiled.
     """
@@ -236,9 +243,8 @@ def shade_kernel(block: int, lights: int, markers: bool) -> Any:
         down = natural(left + grid.stride)
         still = natural(here - b * grid.plane)
         first = natural(3 * here)
-        second = wp.uint32(wp.static(_COUNTER))
-        third = wp.uint32(wp.static(2 * _COUNTER))
-        key = scramble(seeds[b] + second) + wp.uint32(3 * (y * grid.cols + x)) * second
+        key = finish(stir(seeds[b] + wp.uint32(wp.static(_COUNTER))), wp.uint32(wp.static(_RED)))
+        key += wp.uint32(y * grid.cols + x) * wp.uint32(wp.static(_COUNTER))
         # Lambert's light of the untouched gel, which the background holds already.
         untouched = wp.vec3()
         for k in range(wp.static(lights)):
@@ -261,19 +267,22 @@ def shade_kernel(block: int, lights: int, markers: bool) -> Any:
                 red += colours[k, 0] * light
                 green += colours[k, 1] * light
                 blue += colours[k, 2] * light
-            word = background[still + j]
-            gain = channel(word, wp.uint32(24)) * wp.static(1.0 / 255.0)
-            red = (red * nz - untouched[0]) * gain + channel(word, wp.uint32(0))
-            green = (green * nz - untouched[1]) * gain + channel(word, wp.uint32(8))
-            blue = (blue * nz - untouched[2]) * gain + channel(word, wp.uint32(16))
+            look = background[still + j]
+            gain = channel(look, wp.uint32(24)) * wp.static(1.0 / 255.0)
+            red = (red * nz - untouched[0]) * gain + channel(look, wp.uint32(0))
+            green = (green * nz - untouched[1]) * gain + channel(look, wp.uint32(8))
+            blue = (blue * nz - untouched[2]) * gain + channel(look, wp.uint32(16))
             if wp.static(markers):
                 cover = coverage[here + j]
                 red += cover * (marker[0] - red)
                 green += cover * (marker[1] - green)
                 blue += cover * (marker[2] - blue)
-            counter = key + wp.uint32(3 * j) * wp.uint32(wp.static(_COUNTER))
-            out[first + 3 * j] = count(red + noise * byte_sum(counter) + offset)
-            out[first + 3 * j + 1] = count(green + noise * byte_sum(counter + second) + offset)
-            out[first + 3 * j + 2] = count(blue + noise * byte_sum(counter + third) + offset)
+            word = stir(key + wp.uint32(j) * wp.uint32(wp.static(_COUNTER)))
+            red += noise * byte_sum(finish(word, wp.uint32(wp.static(_RED)))) + offset
+            green += noise * byte_sum(finish(word, wp.uint32(wp.static(_GREEN)))) + offset
+            blue += noise * byte_sum(finish(word, wp.uint32(wp.static(_BLUE)))) + offset
+            out[first + 3 * j] = count(red)
+            out[first + 3 * j + 1] = count(green)
+            out[first + 3 * j + 2] = count(blue)
 
     return shade

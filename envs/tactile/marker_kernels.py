@@ -55,6 +55,7 @@ def find_contact(sums: wp.array[wp.vec4], grid: Grid, chart: Chart, contacts: wp
 
 @wp.func
 def bilinear(plane: Plane, grid: Grid, b: int, row: float, col: float):
+    """The value between four pixels of picture `b`."""
     y = wp.clamp(row, 0.0, float(grid.rows - 1))
     x = wp.clamp(col, 0.0, float(grid.cols - 1))
     j = int(wp.floor(y))

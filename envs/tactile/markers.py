@@ -1,8 +1,8 @@
 """Dots printed on a gel, and how they move with it.
 
-Under the contact a dot sticks to the object: it takes part in its shift and turn in full. Outside the movement falls off
-with the distance from the contact, and pressing pushes dots outwards, down the slope of the gel (after FOTS, Zhao et al.
-2024, whose fall-off is taken from the contact's edge here instead of its centre).
+Under the contact a dot sticks to the object: it takes part in its shift and turn in full. Outside the movement falls
+off with the distance from the contact, and pressing pushes dots outwards, down the slope of the gel (after FOTS, Zhao
+et al. 2024; the fall-off begins at the contact's edge here, not at its centre).
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ class MarkerField:
 
     def __init__(self, sensor: TouchSensor, gel: Pyramid) -> None:
         assert sensor.markers is not None
-        self._warp = wp = start_warp()
+        wp = start_warp()
         self._gel, self._markers = gel, sensor.markers
         markers = sensor.markers
         x = (np.arange(markers.cols) - (markers.cols - 1) / 2) * markers.pitch_mm * 1e-3
@@ -50,28 +50,34 @@ class MarkerField:
         chart.spread = _SPREAD * chart.drag
         chart.radius = markers.radius_mm * 1e-3
         self._chart = chart
+        self._commands = self._record()
 
-    def move(self, shear: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    def move(self, shear: npt.NDArray[np.float32]) -> None:
         """Move the dots with the gels that were pressed last, and draw them into `coverage`.
 
         Args:
             shear: (n, 3) x and y in m, turn in rad.
-
-        Returns:
-            (n, dots, 2) chart coordinates in m, a copy.
         """
-        gel, level, count = self._gel, self._level, len(shear)
-        grid = gel.grids[level]
+        gel, count = self._gel, len(shear)
         self._shear.assign(np.pad(shear, ((0, gel.num - count), (0, 0))))
-        self._launch(kernels.sum_rows, count * grid.rows, [gel.depth[level], grid, self._sums])
-        self._launch(kernels.find_contact, count, [self._sums, grid, self._chart, self._contacts])
-        smooth = [gel.shape[-1], gel.grids[-1], self._chart]
-        args = [self._rest, *smooth, self._contacts, self._shear, self._places]
-        self._launch(kernels.move_markers, count * self.count, args)
         self.coverage.zero_()
-        args = [self._places, self.count, gel.grids[0], self._chart, self.coverage]
-        self._launch(kernels.draw_markers, count * self.count, args)
-        return self._places.numpy().reshape(gel.num, self.count, 2)[:count].copy()
+        threads = (count * gel.grids[self._level].rows, count, count * self.count, count * self.count)
+        for command, number in zip(self._commands, threads, strict=True):
+            command.set_dim(number)
+            command.launch()
 
-    def _launch(self, kernel: Any, threads: int, args: list[Any]) -> None:
-        self._warp.launch(kernel, threads, args, device=self._gel.device)
+    def places(self, count: int) -> npt.NDArray[Any]:
+        """Chart coordinates (count, dots, 2) in m of the dots of the first gels, a copy."""
+        places: npt.NDArray[Any] = self._places.numpy().reshape(self._gel.num, self.count, 2)
+        return places[:count].copy()
+
+    def _record(self) -> list[Any]:
+        gel, level, chart = self._gel, self._level, self._chart
+        found = [gel.depth[level], gel.grids[level], self._sums]
+        smooth = [gel.shape[-1], gel.grids[-1], chart]
+        return [
+            gel.command(kernels.sum_rows, 1, found),
+            gel.command(kernels.find_contact, 1, [self._sums, gel.grids[level], chart, self._contacts]),
+            gel.command(kernels.move_markers, 1, [self._rest, *smooth, self._contacts, self._shear, self._places]),
+            gel.command(kernels.draw_markers, 1, [self._places, self.count, gel.grids[0], chart, self.coverage]),
+        ]

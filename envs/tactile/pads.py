@@ -17,7 +17,7 @@ import numpy as np
 
 from trunkline.errors import InputError
 
-# A tactile sensor wants a geom that can collide; no other geom answers to this bit, so listed pairs remain the only ones.
+# A tactile sensor wants a geom that can collide; no other geom answers to this bit, so only listed pairs do collide.
 _OWN_BIT = 1 << 30
 
 

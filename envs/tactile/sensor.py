@@ -1,7 +1,8 @@
 """The catalogue of touch sensors: one YAML file describes one sensor, whole.
 
-The built-in files stand in `sensors/` beside this module. A user adds a sensor by writing one file: its path (ending in
-`.yaml`) serves wherever a name does, and the folders in the environment variable TRUNKLINE_TOUCH_SENSORS are searched too.
+The built-in files stand in `sensors/` beside this module. A user adds a sensor by writing one file: its path (ending
+in `.yaml`) serves wherever a name does, and the folders in the environment variable TRUNKLINE_TOUCH_SENSORS are
+searched too.
 """
 
 import os
@@ -20,6 +21,7 @@ from trunkline.errors import InputError, unknown
 from trunkline.schema import build, to_plain
 
 FOLDERS_VARIABLE = "TRUNKLINE_TOUCH_SENSORS"
+MAX_LIGHTS = 8  # that the kernels take
 Colour = tuple[float, float, float]
 
 
@@ -150,6 +152,10 @@ class TouchSensor:
         if self.kind == "optical":
             if not self.lights or self.background is None or self.taxels is not None:
                 raise InputError(f"touch sensor {self.name!r}: kind 'optical' needs lights and a background, no taxels")
+            if len(self.lights) > MAX_LIGHTS:
+                raise InputError(
+                    f"touch sensor {self.name!r} has {len(self.lights)} lights; at most {MAX_LIGHTS} are drawn"
+                )
         elif self.taxels is None or self.lights or self.background is not None or self.markers is not None:
             raise InputError(
                 f"touch sensor {self.name!r}: kind 'taxels' needs taxels; no lights, background or markers"
@@ -181,9 +187,9 @@ class TouchSensor:
         form: dict[str, Any] = to_plain(sensor)
         for key in ("name", "frame_rate", "sources", "resolution"):
             del form[key]
-        form["pixel_pitch_mm"] = list(sensor.pixel_pitch_mm)
         name = name or self.name
         if sensor.taxels is None:
+            form["pixel_pitch_mm"] = list(sensor.pixel_pitch_mm)
             shape = (*sensor.resolution, 3)
             return SensorSpec(name, "tactile_rgb", shape, "uint8", 0.0, 255.0, frame_rate=self.frame_rate, form=form)
         layout = sensor.taxels

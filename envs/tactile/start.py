@@ -17,7 +17,7 @@ def start_warp() -> Any:
     import warp
 
     warp.config.log_level = warp.LOG_WARNING
-    # Warp's native code announces on stderr that there is no CUDA driver, whatever the log level. Nothing else is dropped.
+    # Warp's native code says on stderr that there is no CUDA driver, whatever the log level; only that is dropped.
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as caught:

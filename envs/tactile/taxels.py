@@ -1,7 +1,7 @@
 """Readings of a taxel array: the force on every element under a soft cover.
 
-The pressure under a contact is stiffness · depth (Winkler). The cover spreads it: each patch of gel shares its force among
-the elements by Gaussian weights that sum to one, so no force is lost. B readings, h × w cells of gel, n elements.
+The pressure under a contact is stiffness · depth (Winkler). The cover spreads it: each patch of gel shares its force
+among the elements by Gaussian weights that sum to one, so no force is lost. B readings, h × w cells, n elements.
 """
 
 import functools
@@ -44,8 +44,8 @@ class Taxels:
 
         Args:
             depth: (B, h, w) m ≥ 0, how far things reach into the undeformed gel; any h × w cells over the whole gel.
-            shear: (B, 3) tangential movement of the contact since touch-down: x and y in m, then the turn about its centre
-                in rad, counter-clockwise; None: none.
+            shear: (B, 3) tangential movement of the contact since touch-down: x and y in m, then the turn about its
+                centre in rad, counter-clockwise; None: none.
             seeds: (B,) of the noise, uint32; None: 0.
             tangential_force: (B, 2) N along x and y on the whole pad, if known; it is shared out like the normal force.
                 None: the cover's shear stiffness times the movement.
@@ -122,7 +122,7 @@ def _shaped(values: npt.ArrayLike | None, name: str, shape: tuple[int, int]) -> 
 
 
 def _gaussian(seeds: npt.NDArray[np.uint32], count: int) -> npt.NDArray[np.float64]:
-    """Nearly normal noise (seeds, count): the sum of the four bytes of a hash of (seed, counter), as in the gel images."""
+    """Nearly normal noise (seeds, count): the sum of the four bytes of a hash of seed and counter."""
     words = _scramble(seeds[:, None] + np.uint32(0x1E3779B9)) + np.arange(count, dtype=np.uint32)
     hashes = _scramble(words * np.uint32(0x1E3779B9))
     total = sum((hashes >> np.uint32(shift) & np.uint32(255)).astype(np.float64) for shift in (0, 8, 16, 24))
