@@ -75,7 +75,8 @@ class TrunkCombiner:
             jacobian = self._averaged(jacobian * len(self._rows))
             with seeded(seed):
                 combined = self._aggregator(jacobian)
-            for i, part in zip(touched, combined.split([shared[i].numel() for i in touched]), strict=True):
+            parts = torch.split(combined, [shared[i].numel() for i in touched])
+            for i, part in zip(touched, parts, strict=True):
                 shared[i].grad = part.view_as(shared[i]).clone()
         for parameter, gradient in self._own.values():
             parameter.grad = self._averaged(gradient)
@@ -141,10 +142,10 @@ def _projector() -> Any:
     from scipy.optimize import nnls
     from torchjd.linalg import DualConeProjector
 
-    class NnlsProjector(DualConeProjector):  # type: ignore[misc]
+    class NnlsProjector(DualConeProjector):
         """min v'Gv subject to v ≥ u: with v = u + w and G = LL', the least squares |L'w + L'u| over w ≥ 0."""
 
-        def __call__(self, U: Tensor, G: Tensor) -> Tensor:  # noqa: N803
+        def __call__(self, U: Tensor, G: Tensor) -> Tensor:
             gramian = G.detach().double().cpu().numpy()
             scale = float(np.trace(gramian))
             if scale <= 0:

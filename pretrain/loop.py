@@ -8,14 +8,14 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_into, load_training, save_agent
 from trunkline.data.metrics import MetricsLog
-from trunkline.errors import InputError
 from trunkline.envs.spec import ActionSpec
+from trunkline.errors import InputError
 from trunkline.pretrain.batch import StepBatch
+from trunkline.pretrain.blocks import compile_blocks, recompute_blocks
 from trunkline.pretrain.combine import TrunkCombiner
 from trunkline.pretrain.config import PretrainConfig, TrainingConfig
 from trunkline.pretrain.optimiser import Optimiser
@@ -231,24 +231,3 @@ def open_workload(config: TrainingConfig, workers: Workers) -> Workload:
         return open_touch(config, workers.rank, workers.count)
     assert isinstance(config, PretrainConfig)
     return open_trajectories(config, workers.rank, workers.count)
-
-
-def recompute_blocks(agent: Agent) -> None:
-    """Have every stack of transformer blocks that can do so keep no activations inside its blocks.
-
-    Raises:
-        InputError: none can.
-    """
-    stacks = [module for module in agent.modules() if hasattr(module, "checkpointing")]
-    if not stacks:
-        raise InputError("checkpointing=true: neither the agent's trunk nor its encoders can; use trunk 't3'")
-    for module in stacks:
-        module.checkpointing = True
-
-
-def compile_blocks(agent: Agent) -> None:
-    """Compile the agent's transformer blocks: those of one shape share one program."""
-    for module in agent.modules():
-        blocks = getattr(module, "blocks", None)
-        for block in blocks if isinstance(blocks, nn.ModuleList) else ():
-            block.compile(dynamic=False)

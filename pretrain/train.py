@@ -21,7 +21,9 @@ __all__ = ["PretrainConfig", "TouchPretrainConfig", "pretrain", "read_config"]
 
 
 def pretrain(config: TrainingConfig, folder: str | Path, progress: Progress | None = None) -> Path:
-    """Train an agent on recorded episodes or on labelled touch; the same call again resumes, and returns at once when it is done.
+    """Train an agent on recorded episodes or on labelled touch.
+
+    The same call again resumes, and returns at once when it is done.
 
     A run that was interrupted, in whatever way, and resumed makes the same updates as one that was not, on a CPU bit
     for bit. With `config.workers` = 1 it runs here and Ray is not imported; with more it runs through Ray Train, data

@@ -10,6 +10,7 @@ from trunkline.errors import InputError, unknown
 from trunkline.pretrain.batch import merge
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.corpus import Corpus, open_corpus, open_stream
+from trunkline.pretrain.objectives.base import Objective
 from trunkline.pretrain.step import Trainer
 
 
@@ -27,6 +28,7 @@ class Validation:
 
     def __init__(self, config: PretrainConfig, corpus: Corpus, trainer: Trainer) -> None:
         assert config.validation_data is not None
+        assert isinstance(trainer.objective, Objective)
         self._trainer, self._batches = trainer, config.validation_batches
         held_out = open_corpus(config.validation_data, tuple(corpus.sensors))
         for name, spec in held_out.actions.items():

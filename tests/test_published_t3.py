@@ -7,12 +7,12 @@ import published_t3 as published
 import pytest
 import torch
 
-from trunkline.agents.checkpoint import load_agent
+from trunkline.agents.checkpoint import load_agent, save_agent
 from trunkline.agents.published_t3 import export_t3, import_t3
 from trunkline.agents.vit_blocks import grid_positions
 from trunkline.cli import main
-from trunkline.errors import InputError
 from trunkline.envs.spec import SensorSpec
+from trunkline.errors import InputError
 
 
 @pytest.fixture
@@ -122,8 +122,6 @@ def test_export_refuses_what_the_layout_cannot_hold(weights, tmp_path, capsys):
     agent, _ = import_t3(weights, heads=2)
     agent.make_head("value", "value")
     agent.add_sensor(SensorSpec("pad", "taxels", (4, 4, 1)))
-    from trunkline.agents.checkpoint import save_agent
-
     save_agent(agent, tmp_path / "agent")
     with pytest.raises(InputError, match=r"encoders/pad is 'taxels'.*skip=\[encoders/pad\]"):
         export_t3(tmp_path / "agent", tmp_path / "back", skip=["heads/value"])

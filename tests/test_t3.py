@@ -115,6 +115,8 @@ def test_unknown_sizes_and_trunks_name_the_nearest():
         t3_config("nano", image=60)
     with pytest.raises(InputError, match="did you mean 't3'"):
         make("digit", trunk="t33")
+    with pytest.raises(InputError, match="at least one block"):
+        make("digit", depth=0)
     with pytest.raises(InputError, match="did you mean 'pooling'"):
         make("digit", trunk_options={"poling": "cls"})
     with pytest.raises(InputError, match="did you mean 'global'"):
@@ -274,7 +276,7 @@ def test_masks_hide_a_share_of_the_patches_of_each_row():
     assert torch.equal(mask.restore.gather(1, mask.keep), torch.arange(117).expand(6, -1))
     again = PatchMask.draw(6, 196, generator=torch.Generator().manual_seed(0))
     assert torch.equal(mask.keep, again.keep) and not torch.equal(mask.keep[0], mask.keep[1])
-    with pytest.raises(InputError, match="mask ratio 1.0"):
+    with pytest.raises(InputError, match=r"mask ratio 1\.0"):
         PatchMask.draw(1, 4, 1.0)
 
 

@@ -25,13 +25,14 @@ from trunkline.data.metrics import read_metrics
 from trunkline.errors import InputError
 from trunkline.pretrain.combine import TrunkCombiner, make_aggregator
 from trunkline.pretrain.loop import Run
-from trunkline.pretrain.touch.alignment import Alignment, ContactStream, info_nce, vicreg
+from trunkline.pretrain.touch.alignment import ContactStream, info_nce, vicreg
 from trunkline.pretrain.touch.batch import Ask, TouchTensors, joined
 from trunkline.pretrain.touch.config import AlignmentConfig, TouchPretrainConfig
 from trunkline.pretrain.touch.corpus import open_touch_data, read_labels
 from trunkline.pretrain.touch.evaluate import evaluate_cells, evaluate_touch
-from trunkline.pretrain.touch.kinds import Regression, random_pairs
+from trunkline.pretrain.touch.kinds import Regression
 from trunkline.pretrain.touch.metrics import classification, overlap, pose_change, regression
+from trunkline.pretrain.touch.pose import random_pairs
 from trunkline.pretrain.touch.sampling import Group, Pair, PairSampler, make_groups, pair_weights
 from trunkline.pretrain.touch.setup import make_tensors
 from trunkline.pretrain.touch.task import make_tasks, touch_task

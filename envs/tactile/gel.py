@@ -91,7 +91,7 @@ class Gel:
         if self.form != "dome":
             return np.ones((rows, cols), bool)
         arc = np.linalg.norm(self.chart(rows, cols), axis=-1)
-        return (arc <= self._radius * 1e-3 * np.deg2rad(self.rim_deg)).reshape(rows, cols)
+        return np.asarray(arc <= self._radius * 1e-3 * np.deg2rad(self.rim_deg)).reshape(rows, cols)
 
     def areas(self, rows: int, cols: int) -> Array:
         """Area in m² of the gel under each pixel, (rows, cols); zero where there is none."""

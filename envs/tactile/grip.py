@@ -1,132 +1,63 @@
 """`tactile/grip`: hold an object of unknown mass and friction under changing pulls, with no more force than it takes.
 
-The gripper stands still; the action raises or lowers the force that closes it. What the object weighs, how slippery it is and how
-it is pulled can only be felt: as shear on the pads, and as the contact's movement when it begins to slip.
+The gripper stands still; the action raises or lowers the force that closes it. What the object weighs, how slippery it
+is and how it is pulled can only be felt: as shear on the pads, and as the contact's movement when it begins to slip.
 
-Legend: E simulations, n episodes that start, K sinusoids of a pull. Computed element by element: the same bits in a batch of
-any size.
+Legend: E simulations, n episodes that start. Computed element by element: the same bits in a batch of any size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from trunkline.envs.mujoco.raycast import View
 from trunkline.envs.mujoco.sensors import PROPRIO_SIZE
 from trunkline.envs.mujoco.shapes import SHAPES, ShapeFields
-from trunkline.envs.mujoco.tabletop.gripper import GRAVITY, OBJECT_COLOUR, add_geom
+from trunkline.envs.mujoco.tabletop.gripper import GRAVITY
 from trunkline.envs.mujoco.tabletop.task import column, norm
 from trunkline.envs.random import generators
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
-from trunkline.envs.splits import part_of
-from trunkline.envs.tactile.gripper import PAD, SIDES, SUBSTEPS, TIMESTEP, add_gripper, new_spec
+from trunkline.envs.tactile.grip_task import (
+    CONTEXTS,
+    FIRST_FORCE,
+    GREATEST_FORCE,
+    HEIGHT,
+    TERMS,
+    grip_force_sensor,
+    grip_spec,
+    held_state_sensor,
+    sample_params,
+)
+from trunkline.envs.tactile.gripper import SUBSTEPS, TIMESTEP
 from trunkline.envs.tactile.gripper_world import GripperWorld
-from trunkline.envs.tactile.pads import add_pad_pair
 from trunkline.errors import InputError
 
-HEIGHT = 0.10  # m of the point between the pads
-GREATEST_FORCE, FIRST_FORCE = 30.0, 20.0  # N
 STEP = 1.5  # N that the grip changes by in a control step at action 1
 MAX_STEPS = 120
 SLIP_LIMIT = 0.003  # m; what has slid farther counts as lost
 ECONOMY = 0.5  # least mean share of the force that was needed in the force that was used, for success
-MASS, FRICTION = (0.1, 0.5), (0.3, 1.0)  # kg, 1
-RADIUS, HALF_LENGTH = (0.004, 0.008), (0.003, 0.008)  # m, of the capsule
-TERMS = 3  # K
-PULL, FREQUENCY = 1.2, (0.2, 1.0)  # N, Hz: greatest amplitude of a term along x and z, and the range of its frequency
 SETTLING = 40  # physics steps after the object is put between the pads
 _START_INDENTATION = 0.0010  # m
 _MARGIN = 1.2  # the expert's factor of safety
-# MuJoCo scales a contact's stiffness by the masses that meet. Here the gel's must not tell what the object weighs: so it is this
-# many N/m a contact point for any mass, about what the plug of `tactile/insertion` feels.
+# MuJoCo scales a contact's stiffness by the masses that meet. The gel's must not tell what the object weighs: so it is
+# this many N/m a contact point for any mass, about what the plug of `tactile/insertion` feels.
 _POINT_STIFFNESS = 6500.0
 _IMPEDANCE = 0.95  # of the pads' contacts
 _DAMPING_RATIO = 0.75
 _CAPSULE = SHAPES.index("capsule")
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a split may draw from: cells of mass and friction, and cells of the object's shape."""
-
-    thing: str
-    shape: str
-
-
-CONTEXTS = {
-    "train": Context("train", "train"),
-    "validation/object": Context("validation", "train"),
-    "test/object": Context("test", "train"),
-    "validation/shape": Context("train", "validation"),
-    "test/shape": Context("train", "test"),
-}
-
-
-def _cell(value: float, bounds: tuple[float, float]) -> float:
-    """The value's place between bounds, counted in cells: five of them."""
-    return 5.0 * (value - bounds[0]) / (bounds[1] - bounds[0])
-
-
-def object_parts(params: Any) -> tuple[str, str]:
-    """The parts that an episode's (mass, friction) and (radius, half length) belong to."""
-    return (
-        part_of(_cell(params["mass"], MASS), _cell(params["friction"], FRICTION), 1.0),
-        part_of(_cell(params["radius"], RADIUS), _cell(params["half_length"], HALF_LENGTH), 1.0),
-    )
-
-
-def sample_params(rng: np.random.Generator, context: Context) -> dict[str, Any]:
-    """Draw one episode."""
-
-    def uniform(bounds: tuple[float, float], digits: int) -> float:
-        return round(bounds[0] + (bounds[1] - bounds[0]) * rng.random(), digits)
-
-    while True:
-        thing: dict[str, Any] = {"mass": uniform(MASS, 4), "friction": uniform(FRICTION, 3)}
-        thing |= {"radius": uniform(RADIUS, 6), "half_length": uniform(HALF_LENGTH, 6)}
-        if object_parts(thing) == (context.thing, context.shape):
-            break
-    thing["grasp"] = [uniform((-0.004, 0.004), 6), uniform((-0.003, 0.003), 6), uniform((-0.6, 0.6), 4)]
-    amplitudes = [[uniform((-PULL, PULL), 3), uniform((-PULL, PULL), 3)] for _ in range(TERMS)]
-    thing["pulls"] = [[*a, uniform(FREQUENCY, 3), uniform((0.0, 2 * np.pi), 3)] for a in amplitudes]
-    return thing
-
-
-def grip_spec() -> Any:
-    """An `MjSpec` of the standing gripper and an object between its pads, a capsule."""
-    spec = new_spec()
-    hand = spec.worldbody.add_body(name="hand", pos=[0, 0, HEIGHT])
-    add_gripper(spec, hand)
-    # The capsule's axis is the body's z: so its principal axes are the body's, whatever its size.
-    thing = spec.worldbody.add_body(name="object", mass=0.1, inertia=[1e-5] * 3, explicitinertial=True)
-    thing.add_freejoint(name="object")
-    add_geom(thing, "handle", "capsule", (0.006, 0.006), (0, 0, 0), OBJECT_COLOUR)
-    for side in SIDES:
-        add_pad_pair(spec, f"pad_{side}", "handle", PAD)
-    return spec
-
-
-def held_state_sensor() -> SensorSpec:
-    """The truth about the held object, (7,): mass, friction, load along x and z, least force that holds it, slip along x, z."""
-    return SensorSpec("held_state", "state", (7,), units="kg, 1, N, m", privileged=True)
-
-
-def grip_force_sensor() -> SensorSpec:
-    """The commanded grip force, (1,)."""
-    return SensorSpec("grip_force", "proprio", (1,), low=0.0, high=GREATEST_FORCE, units="N")
-
-
 class Grip(GripperWorld):
     """The world `tactile/grip`; see the module.
 
-    Progress is the sum, over the control steps so far, of the share of the force that was needed in the force that was used, divided
-    by the number of control steps. The episode succeeds if the object is still held at its end and that mean is at least
-    `ECONOMY`; it fails when the object has slid by more than `SLIP_LIMIT`.
+    Every control step earns the share of the force that was needed in the force that was used; progress is what was
+    earned, over the number of control steps. The episode succeeds if at its end the object is still held and that mean
+    is at least `ECONOMY`; it fails when the object has slid by more than `SLIP_LIMIT`.
     """
 
-    view = View(position=(0.20, -0.07, 0.13), target=(0.0, 0.0, HEIGHT + 0.008), field_of_view=30.0)
+    view = View(position=(0.20, -0.07, 0.13), target=(0.0, 0.0, HEIGHT + 0.024), field_of_view=30.0)
 
     @classmethod
     def task_names(cls) -> tuple[str, ...]:
@@ -159,10 +90,11 @@ class Grip(GripperWorld):
 
     def _bind(self) -> None:
         batch, count = self.batch, self.num_envs
-        self._fingers, self._finger_rates = self._qpos[:, 0:2], self._qvel[:, 0:2]
-        self._object = self._qpos[:, 2:9]
-        self._grip = self._ctrl[:, self.model.actuator("grip").id]
-        self._pull = batch.bind("xfrc_applied")[:, self.model.body("object").id]
+        self._fingers: np.ndarray = self._qpos[:, 0:2]
+        self._finger_rates: np.ndarray = self._qvel[:, 0:2]
+        self._object: np.ndarray = self._qpos[:, 2:9]
+        self._grip: np.ndarray = self._ctrl[:, self.model.actuator("grip").id]
+        self._pull: np.ndarray = batch.bind("xfrc_applied")[:, self.model.body("object").id]
         self._shape = ShapeFields.of(batch, "handle", "object")
         self._pair_friction, self._softness = batch.expand("pair_friction"), batch.expand("pair_solref")
         self._finger_weight = float(self.model.body("finger_left").invweight0[0])
@@ -179,7 +111,7 @@ class Grip(GripperWorld):
         friction, grasp = column(params, "friction"), column(params, "grasp", 3)
         if min(mass.min(), radius.min(), half.min(), friction.min()) <= 0:
             raise InputError("TaskSpec params 'mass', 'friction', 'radius' and 'half_length' must be positive")
-        self.batch.reset(ids, stage=0)
+        self.batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
         extents = np.stack([radius, radius, half + radius], 1)
         self._shape.write(ids, np.full(len(ids), _CAPSULE), extents, mass)
         self._capsule[ids] = np.stack([radius, half], 1)
@@ -211,7 +143,7 @@ class Grip(GripperWorld):
         return terms
 
     def _apply_pulls(self) -> None:
-        """Set the force on the object for the next control step: sinusoids along x and z that grow from 0 at the start."""
+        """Set the force on the object for the next control step: sinusoids along x and z that grow from 0."""
         wave = np.sin(2 * np.pi * self._terms[:, :, 2] * self._time[:, None] + self._terms[:, :, 3])
         onset = np.minimum(self._time / 0.25, 1.0)
         for axis, place in ((0, 0), (1, 2)):
@@ -246,8 +178,7 @@ class Grip(GripperWorld):
         return lost
 
     def _measure(self) -> tuple[np.ndarray, np.ndarray]:
-        progress = np.minimum(self._share / MAX_STEPS, 1.0)
-        # The control step that this one is followed by would be beyond the last.
+        progress = np.minimum(self._share / np.maximum(self._limit, 1), 1.0)
         over = self._time > (self._limit - 0.5) * (TIMESTEP * SUBSTEPS)
         return progress, over & ~self._lost() & (self._share >= ECONOMY * self._limit)
 
@@ -276,7 +207,7 @@ class Grip(GripperWorld):
         if name == "proprio":
             return self._read_proprio()
         if name == "grip_force":
-            return (-self._grip[:, None]).astype(np.float32)
+            return np.negative(self._grip[:, None], dtype=np.float32)
         value = np.empty((self.num_envs, 7), np.float32)
         value[:, 0], value[:, 1] = self._mass, self._friction
         value[:, 2:4] = self._load()

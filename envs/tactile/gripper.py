@@ -1,7 +1,7 @@
 """A parallel gripper with a soft touch pad on each finger: one for insertion (on an arm) and for holding (fixed).
 
-The fingers slide along y, coupled so that they stay symmetric, and close with a commanded force. The pads' surfaces face each
-other; `x` of a pad is right and `y` up as seen from outside through its finger, +z points out of the gel.
+The fingers slide along y, coupled so that they stay symmetric, and close with a commanded force. The pads' surfaces
+face each other: +z of a pad points out of its gel, y up along the finger.
 """
 
 from typing import Any
@@ -50,12 +50,12 @@ def new_spec() -> Any:
 def add_gripper(spec: Any, hand: Any) -> None:
     """Add the palm, the fingers and their pads to a body `hand`, whose origin is the point between the pads.
 
-    Joints `left` and `right` are the distances of the pads' surfaces from the middle; the actuator `grip` takes the force
-    in N that closes them (a negative control).
+    Joints `left` and `right` are the distances of the pads' surfaces from the middle; the actuator `grip` opens them
+    with a force in N, so it closes them with a negative one.
     """
-    add_geom(hand, "palm", "box", (0.018, 0.045, 0.010), (0, 0, 0.046), PALM_COLOUR, mass=PALM_MASS)
+    add_geom(hand, "palm", "box", (0.018, 0.036, 0.010), (0, 0, 0.046), PALM_COLOUR, mass=PALM_MASS)
     add_geom(hand, "arm", "cylinder", (0.014, 0.05), (0, 0, 0.10), FINGER_COLOUR)
-    width, height, depth = PAD.size[0] / 2, PAD.size[1] / 2, PAD.thickness
+    width, depth = PAD.size[0] / 2, PAD.thickness
     for name, side in zip(SIDES, (1, -1), strict=True):
         finger = hand.add_body(name=f"finger_{name}")
         finger.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, side, 0], damping=[2, 0, 0])
@@ -64,14 +64,12 @@ def add_gripper(spec: Any, hand: Any) -> None:
         pad.contype = 1  # the compiler wants a tactile sensor's body to collide; this bit meets nothing
         size, position = (width, 0.003, 0.024), (0, side * (depth + 0.003), 0.012)
         add_geom(finger, f"finger_{name}", "box", size, position, FINGER_COLOUR, mass=FINGER_MASS)
-        assert height <= size[2]
     grip = spec.add_tendon(name="opening")
     sync = spec.add_tendon(name="asymmetry")
-    for name, side in zip(SIDES, (1.0, -1.0), strict=True):
+    for name, sign in zip(SIDES, (1.0, -1.0), strict=True):
         grip.wrap_joint(name, 1.0)
-        sync.wrap_joint(name, side)
+        sync.wrap_joint(name, sign)
     tendon = mujoco.mjtTrn.mjTRN_TENDON
     spec.add_actuator(name="grip", target="opening", trntype=tendon).set_to_motor()
     actuator = spec.add_actuator(name="sync", target="asymmetry", trntype=tendon)
     actuator.set_to_position(kp=_SYNC_STIFFNESS, kv=_SYNC_DAMPING)
-

@@ -16,8 +16,8 @@ def capsule_underside(
 ):
     """Height of a capsule's lower surface over every point of the grid; one thread a (contact, grid row).
 
-    `halves` go from the centre to the end of the axis, in the pad's frame. A vertical line is cut with the cylinder, and beyond
-    its ends with the balls.
+    `halves` go from the centre to the end of the axis, in the pad's frame. A vertical line is cut with the cylinder,
+    and beyond its ends with the balls.
     """
     row, j = wp.tid()
     radius = radii[row]

@@ -1,6 +1,6 @@
 """What the gripper's two pads feel, read once a control step.
 
-Legend: E simulations, 32 × 32 taxels a pad (row 0 on top).
+Legend: E simulations, n of them that are read, 32 × 32 taxels a pad (row 0 on top).
 """
 
 from typing import Any
@@ -21,17 +21,16 @@ _NET_FORCE = 3  # the reduction to one wrench
 def taxel_sensor(name: str) -> SensorSpec:
     """A pad's taxels, (32, 32, 3): how deep the gel is pressed, then shear to the right and up, all in metres.
 
-    Shear is traction in the unit of depth: times the gel's Winkler modulus it is N/m², as depth is. So over a pad the shear's
-    sum is to the depth's sum as the tangential force is to the normal one, and its moment is the torque about the normal.
+    Shear is traction in the unit of depth: times the gel's Winkler modulus it is N/m², as depth is. So over a pad the
+    shear's sum is to the depth's sum as the tangential force is to the normal one, and its moment is the torque about
+    the normal.
     """
     form = {"size_mm": [1e3 * PAD.size[0], 1e3 * PAD.size[1]], "channels": ["depth", "shear_x", "shear_y"]}
     return SensorSpec(name, "taxels", (TAXELS, TAXELS, 3), units="m", frame_rate=FRAME_RATE, form=form)
 
 
-def add_net_force(
-    spec: Any, name: str, first: str, second: str, kind: str = "geom", wrench: bool = False
-) -> None:
-    """Add a sensor of the force (with `wrench` also torque and centroid) that the first geom or body puts on the second."""
+def add_net_force(spec: Any, name: str, first: str, second: str, kind: str = "geom", wrench: bool = False) -> None:
+    """Add a sensor of the net force that one geom or body puts on another; with `wrench` also torque and centroid."""
     object_type = getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}")
     sensor = spec.add_sensor(name=name, type=mujoco.mjtSensor.mjSENS_CONTACT)
     sensor.objtype, sensor.objname, sensor.reftype, sensor.refname = object_type, first, object_type, second
@@ -96,18 +95,19 @@ class TouchPads:
         force, torque = (in_pad(in_hand(self._wrenches[pad][:, k : k + 3], pitch), pad) for k in (0, 3))
         return force, torque[:, 2]
 
-    def read(self, pad: int, pitch: np.ndarray) -> np.ndarray:
-        """The taxels of a pad (0 left, 1 right), (E, 32, 32, 3) float32; see `taxel_sensor`."""
-        depth = self._depths[pad].astype(np.float32)
+    def read(self, pad: int, pitch: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Taxels of a pad (0 left, 1 right) in simulations `rows` (None: all), (n, 32, 32, 3); see `taxel_sensor`."""
+        chosen = slice(None) if rows is None else rows
+        depth = self._depths[pad][chosen].astype(np.float32)
         points = self._grids[pad].points
         x, y = points[0, :, 0].astype(np.float32), points[:, 0, 1].astype(np.float32)
-        force, torque = self.wrench(pad, pitch)
+        force, torque = (value[chosen] for value in self.wrench(pad, pitch))
         normal = np.maximum(-force[:, 2:], 1e-6)  # the held thing presses along −z
-        columns, rows = depth.sum(1), depth.sum(2)
-        total = np.maximum(rows.sum(1, keepdims=True), np.float32(1e-12))
-        along = x - (columns * x).sum(1, keepdims=True) / total  # from the pressure's centre, (E, columns)
-        up = y - (rows * y).sum(1, keepdims=True) / total  # (E, rows)
-        second = (columns * along * along).sum(1, keepdims=True) + (rows * up * up).sum(1, keepdims=True)
+        across, down = depth.sum(1), depth.sum(2)  # (n, columns), (n, rows)
+        total = np.maximum(down.sum(1, keepdims=True), np.float32(1e-12))
+        along = x - (across * x).sum(1, keepdims=True) / total  # from the pressure's centre, (n, columns)
+        up = y - (down * y).sum(1, keepdims=True) / total  # (n, rows)
+        second = (across * along * along).sum(1, keepdims=True) + (down * up * up).sum(1, keepdims=True)
         twist = torque[:, None] / normal * total / np.maximum(second, 1e-12)
         shear_x = force[:, 0:1] / normal - twist * up
         shear_y = force[:, 1:2] / normal + twist * along

@@ -18,6 +18,7 @@ from trunkline.envs.spec import SensorSpec
 from trunkline.envs.tactile.gripper import SUBSTEPS
 from trunkline.envs.tactile.gripper_touch import TOUCH, TouchPads, in_pad, taxel_sensor
 from trunkline.envs.tactile.pads import unsensed
+from trunkline.envs.tactile.readings import contact_seeds
 from trunkline.envs.tactile.sensor import load_touch_sensor
 from trunkline.errors import InputError, unknown
 
@@ -112,7 +113,7 @@ class GripperWorld(World):
 
     @abstractmethod
     def _held(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The capsule in the hand's frame: its centre (E, 3), the half axis to one round end (E, 3), its radius (E,)."""
+        """The capsule in the hand's frame: centre (E, 3), half axis to one round end (E, 3), and its radius (E,)."""
 
     # What they share
 
@@ -125,7 +126,7 @@ class GripperWorld(World):
         return [*touch, proprio_sensor(), *self._own_sensors()]
 
     def _simulate(self, ids: np.ndarray | None, steps: int = SUBSTEPS) -> None:
-        """Physics steps, by default one control step. Sensors are computed on the last alone: they cost more than it."""
+        """Physics steps, by default one control step, sensed on the last alone: a pad costs more than a step."""
         with unsensed(self.batch):
             self.batch.step(ids, nstep=steps - 1)
         self.batch.step(ids)
@@ -136,32 +137,29 @@ class GripperWorld(World):
     def _feel(self, name: str, ids: np.ndarray | None) -> np.ndarray:
         assert self._touch is not None
         pad = TOUCH.index(name)
-        if self._images is None:
-            return self._touch.read(pad, self._pitch())
-        rows = np.arange(self.num_envs) if ids is None else ids
+        values = self._touch.read(pad, self._pitch(), ids) if self._images is None else self._image(pad, ids)
+        if ids is None:
+            return values
+        readings = np.zeros((self.num_envs, *values.shape[1:]), values.dtype)
+        readings[ids] = values
+        return readings
+
+    def _image(self, pad: int, ids: np.ndarray | None) -> np.ndarray:
+        assert self._touch is not None
+        rows = slice(None) if ids is None else ids
+        seeds = np.array([0 if spec is None else spec.seed for spec in self.specs])
         force, torque = self._touch.wrench(pad, self._pitch())
         centre, half_axis, radius = self._held()
         centre[:, 1] -= (1 - 2 * pad) * self._finger_positions()[:, pad]
-        values = self._images.read(
+        image: np.ndarray = self._images.read(
             in_pad(centre, pad)[rows],
             in_pad(half_axis, pad)[rows],
             radius[rows],
             force[rows],
             torque[rows],
-            self._noise_seeds(pad)[rows],
+            contact_seeds(2 * seeds + pad, self._elapsed)[rows],
         )
-        if ids is None:
-            return np.asarray(values)
-        readings = np.zeros((self.num_envs, *values.shape[1:]), values.dtype)
-        readings[ids] = values
-        return readings
-
-    def _noise_seeds(self, pad: int) -> np.ndarray:
-        """A word for every simulation (E,) from its TaskSpec, the time in its episode and the pad."""
-        seeds = np.array([0 if spec is None else spec.seed for spec in self.specs], np.uint64)
-        words = (seeds * np.uint64(4099) + self._elapsed.astype(np.uint64)) * np.uint64(2) + np.uint64(pad)
-        mixed: np.ndarray = ((words * np.uint64(0xD6E8FEB86659FD93)) >> np.uint64(32)).astype(np.uint32)
-        return mixed
+        return image
 
     def render_images(self, ids: Sequence[int], size: int = 128) -> np.ndarray:
         images: np.ndarray = pictures(self.batch, ids, self.view, size)

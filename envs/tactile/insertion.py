@@ -1,15 +1,15 @@
 """`tactile/insertion`: seat a plug, held with an unknown offset, in a socket that is not quite where it should be.
 
-The hand knows where it is (`proprio`, `wrist`) and where the socket ought to be (`goal`). It does not know how the plug sits
-between its pads (along the fingers, up and down, and turned) nor how far the socket is off: that can only be felt.
+The hand knows where it is (`proprio`, `wrist`) and where the socket ought to be (`goal`). It does not know how the plug
+sits between its pads (across, up and down, and turned) nor how far the socket is off: that can only be felt.
 
 Legend: E simulations, n episodes that start. Computed element by element: the same bits in a batch of any size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from trunkline.envs.mujoco.raycast import View
@@ -17,11 +17,17 @@ from trunkline.envs.mujoco.sensors import PROPRIO_SIZE, goal_sensor
 from trunkline.envs.mujoco.tabletop.task import column, norm
 from trunkline.envs.random import generators
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
-from trunkline.envs.splits import part_of
 from trunkline.envs.tactile.gripper_touch import in_hand
 from trunkline.envs.tactile.gripper_world import GripperWorld
 from trunkline.envs.tactile.insertion_connectors import CONNECTORS, DROP, PIN_COUNTS, ConnectorTable
 from trunkline.envs.tactile.insertion_model import SOCKET_HEIGHT, insertion_spec
+from trunkline.envs.tactile.insertion_task import (
+    CONTEXTS,
+    ENCODER_STEP,
+    plug_state_sensor,
+    sample_params,
+    wrist_sensor,
+)
 from trunkline.errors import InputError
 
 TOLERANCE = 0.0004  # m, how far from its seat a seated plug may be, sideways and up
@@ -32,86 +38,21 @@ LAG = np.array([0.008, 0.008, 0.008, np.radians(8.0)])  # that the command may b
 REACH = np.array([0.05, 0.05, 0.06, np.radians(25.0)])  # of the command from the middle of the work space
 MIDDLE = np.array([0.0, 0.0, SOCKET_HEIGHT + 0.035, 0.0])
 MAX_STEPS = 80
-GRASP = np.array([0.005, 0.002, np.radians(12.0)])  # m, m, rad: greatest offsets along x, z and about y
-SOCKET_ERROR = 0.001  # m, greatest along x and y
 SETTLING = 40  # physics steps after the plug is put between the pads
 _START_INDENTATION = 0.0008  # m
 _SLACK = 0.01  # m beyond the start where progress is 0: leaving costs something too
 _TILT_ARM = 0.02  # m a radian, in the distance that is left
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a split may draw from: the cells of one part of the offsets, and some connectors."""
-
-    part: str
-    pins: tuple[int, ...]
-
-
-SEEN_PINS, UNSEEN_PINS = (3, 12), (17,)
-# Every pair differs in the part or in the connectors, so no two splits can share an episode.
-CONTEXTS = {
-    "train": Context("train", SEEN_PINS),
-    "train/connector": Context("train", UNSEEN_PINS),  # for those who train on all three connectors
-    "validation/offset": Context("validation", SEEN_PINS),
-    "validation/connector": Context("validation", UNSEEN_PINS),
-    "test/offset": Context("test", SEEN_PINS),
-    "test/connector": Context("test", UNSEEN_PINS),
-}
-
-
-def offset_parts(grasp: Sequence[float], socket: Sequence[float]) -> tuple[str, str]:
-    """The parts that a grasp offset (x, z, turn) and a socket error (x, y) belong to."""
-    return (
-        part_of(grasp[0] / GRASP[0] * 2, grasp[2] / GRASP[2] * 2, 1.0),
-        part_of(socket[0] / SOCKET_ERROR * 2, socket[1] / SOCKET_ERROR * 2, 1.0),
-    )
-
-
-def _draw(rng: np.random.Generator, scale: Sequence[float] | np.ndarray) -> list[float]:
-    """Uniform in ±scale, to a micrometre (microradian)."""
-    return [round(float(s) * (2.0 * rng.random() - 1.0), 6) for s in scale]
-
-
-def sample_params(rng: np.random.Generator, context: Context) -> dict[str, Any]:
-    """Draw one episode."""
-    while True:
-        grasp, socket = _draw(rng, GRASP), _draw(rng, (SOCKET_ERROR, SOCKET_ERROR))
-        if offset_parts(grasp, socket) == (context.part, context.part):
-            break
-    nominal = [*_draw(rng, (0.02, 0.02)), SOCKET_HEIGHT]
-    start = _draw(rng, (0.004, 0.004, 0.002))
-    return {
-        "pins": context.pins[int(rng.integers(len(context.pins)))],
-        "nominal": nominal,
-        "hand": [round(a + b, 6) for a, b in zip(nominal, (start[0], start[1], 0.03 + start[2]), strict=True)],
-        "grasp": grasp,
-        "socket": socket,
-    }
-
-
-def plug_state_sensor() -> SensorSpec:
-    """The truth about plug and socket, (12,).
-
-    The shoulder's underside from its seat (3), the plug's upward axis along x and y (2), the plug from the hand (3), the
-    socket from where it ought to be (2), the pins' length (1), and the force on the socket (1).
-    """
-    return SensorSpec("plug_state", "state", (12,), units="m, 1, N", privileged=True)
-
-
-def wrist_sensor() -> SensorSpec:
-    """The hand's turn about y, its rate, and the commanded minus the actual turn, (3,)."""
-    return SensorSpec("wrist", "proprio", (3,), units="rad, rad/s")
-
-
 class Insertion(GripperWorld):
     """The world `tactile/insertion`; see the module.
 
-    The action moves the commanded hand along x, y and z and turns it about y, the axis through the pads. An episode succeeds when
-    the plug is seated within 0.4 mm, and fails when plug and socket press harder than `FORCE_LIMIT` (at a control step).
+    The action moves the commanded hand along x, y and z and turns it about y, the axis through the pads. An episode
+    succeeds when the plug is seated within 0.4 mm. It fails when, at a control step, plug and socket press on each
+    other harder than `FORCE_LIMIT`.
     """
 
-    view = View(position=(0.20, -0.07, 0.10), target=(0.0, 0.0, 0.050), field_of_view=34.0)
+    view = View(position=(0.20, -0.07, 0.10), target=(0.0, 0.0, 0.058), field_of_view=36.0)
 
     @classmethod
     def task_names(cls) -> tuple[str, ...]:
@@ -144,9 +85,12 @@ class Insertion(GripperWorld):
 
     def _bind(self) -> None:
         batch, count = self.batch, self.num_envs
-        self._hand, self._hand_rate, self._command = self._qpos[:, :4], self._qvel[:, :4], self._ctrl[:, :4]
-        self._fingers, self._finger_rates = self._qpos[:, 4:6], self._qvel[:, 4:6]
-        self._plug = self._qpos[:, 6:13]
+        self._hand: np.ndarray = self._qpos[:, :4]
+        self._hand_rate: np.ndarray = self._qvel[:, :4]
+        self._command: np.ndarray = self._ctrl[:, :4]
+        self._fingers: np.ndarray = self._qpos[:, 4:6]
+        self._finger_rates: np.ndarray = self._qvel[:, 4:6]
+        self._plug: np.ndarray = self._qpos[:, 6:13]
         self._grip = self._ctrl[:, self.model.actuator("grip").id]
         self._socket = batch.expand("body_pos")[:, self.model.body("socket").id]
         address = int(self.model.sensor("socket_force").adr[0])
@@ -169,7 +113,7 @@ class Insertion(GripperWorld):
             if count not in PIN_COUNTS:
                 raise InputError(f"TaskSpec param 'pins' is {count:g}; there are connectors with {PIN_COUNTS} pins")
         kinds = np.array([PIN_COUNTS.index(int(count)) for count in pins])
-        self.batch.reset(ids, stage=0)
+        self.batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
         values = {
             "size": self._table.size,
             "aabb": self._table.aabb,
@@ -259,7 +203,8 @@ class Insertion(GripperWorld):
             return self._nominal.astype(np.float32)
         if name == "wrist":
             turn = self._hand[:, 3]
-            return np.stack([turn, self._hand_rate[:, 3], self._command[:, 3] - turn], 1).astype(np.float32)
+            value = np.stack([turn, self._hand_rate[:, 3], self._command[:, 3] - turn], 1)
+            return (np.round(value / ENCODER_STEP) * ENCODER_STEP).astype(np.float32)
         value = np.empty((self.num_envs, 12), np.float32)
         value[:, 0:3] = self._offset()
         value[:, 3:5] = self._plug_up()[:, :2]

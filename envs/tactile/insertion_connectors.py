@@ -1,8 +1,8 @@
 """Connectors with 3, 12 and 17 pins, and what of them collides.
 
-A connector is a pattern of round pins under a shoulder, and above it a rounded handle that the pads hold. Modelled are the
-outermost pins, which leave the least play to the plug, each with the walls of its own hole: a plate with one square hole, which
-is `CLEARANCE` wider than the pin. The pins' round tips are all the chamfer there is.
+A connector is a pattern of round pins under a shoulder, and above it a rounded handle that the pads hold. Modelled are
+the outermost pins, which leave the least play to the plug, each with the walls of its own hole: a plate with one square
+hole, which is `CLEARANCE` wider than the pin. The pins' round tips are all the chamfer there is.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Gel images: what the camera of an optical sensor sees when something presses into its gel.
 
-The gel's shape (`pyramid`) turns the surface normals; K coloured lights (Lambert) then change the background image; dots
+The gel's shape (`pyramid`) turns the surface normals; coloured lights (Lambert) then change the background image; dots
 printed on the gel move with it (`markers`); the camera adds noise. B images, H rows, W columns.
 """
 
@@ -10,20 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from trunkline.envs.tactile.resample import resample
-from trunkline.envs.tactile.sensor import TouchSensor
+from trunkline.envs.tactile.sensor import MAX_LIGHTS, TouchSensor
 from trunkline.envs.tactile.start import find_device, start_warp
 from trunkline.errors import InputError
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
-_WORKING_PIXELS = 2**19  # in flight at once on a CPU, so that the planes stay in its cache
+_WORKING_PIXELS = 2**18  # in flight at once on a CPU, so that the planes stay in its cache
 
 
 class Optics:
     """The optics of one sensor.
 
-    An image depends on its depth, shear and seed alone: not on its place in the batch nor, up to rounding, on the device.
+    An image depends on its depth, shear and seed alone: not on its place in the batch, nor (rounding apart) the device.
 
     Args:
         sensor: an optical sensor.
@@ -125,10 +125,10 @@ class Optics:
 
     def _record(self, warp: Any) -> Any:
         """The launch that draws the images."""
-        from trunkline.envs.tactile import kernels
+        from trunkline.envs.tactile import kernels, shade_kernels
 
         sensor, gel, markers = self.sensor, self._gel, self._markers
-        directions, colours = np.zeros((2, kernels.MAX_LIGHTS, 3), np.float32)
+        directions, colours = np.zeros((2, MAX_LIGHTS, 3), np.float32)
         for row, light in enumerate(sensor.lights):
             azimuth, elevation = np.deg2rad([light.azimuth_deg, light.elevation_deg])
             along = np.cos(elevation)
@@ -139,9 +139,9 @@ class Optics:
         ink = warp.vec3(*(sensor.markers.colour if sensor.markers is not None else (0.0, 0.0, 0.0)))
         look = warp.array(self._look(gel.grids[0], kernels.HALO), dtype=warp.uint32, device=gel.device)
         coverage = gel.shape[0] if markers is None else markers.coverage
-        light_args = [kernels.Vectors(directions), kernels.Vectors(colours), *slopes, sensor.noise]
+        light_args = [shade_kernels.Vectors(directions), shade_kernels.Vectors(colours), *slopes, sensor.noise]
         args = [gel.shape[0], coverage, look, ink, self._seeds, *light_args, self._out, gel.grids[0]]
-        kernel = kernels.shade_kernel(gel.block, len(sensor.lights), markers is not None)
+        kernel = shade_kernels.shade_kernel(gel.block, len(sensor.lights), markers is not None)
         return gel.command(kernel, gel.threads(gel.num, gel.grids[0]), args)
 
     def _look(self, grid: Any, edge: int) -> Words:

@@ -1,8 +1,8 @@
 """The gel's shape: pressed where there is contact, bent freely around it.
 
-The depth is halved until the gel's bend is about one pixel wide. Then, from coarse to fine, the shape is blurred and doubled,
-and after each step pushed down again to wherever the object reaches deeper (the shrinking Gaussians of Taxim, Si and Yuan
-2022, in octaves). So the gel lies on the object in the middle of a contact and leaves it smoothly at the edge.
+The depth is halved until the gel's bend is about one pixel wide. Then, from coarse to fine, the shape is blurred and
+doubled, and after each step pushed down again to wherever the object reaches deeper (the shrinking Gaussians of Taxim,
+Si and Yuan 2022, in octaves). So the gel lies on the object inside a contact and leaves it smoothly at the edge.
 """
 
 import functools

@@ -5,6 +5,7 @@ among the elements by Gaussian weights that sum to one, so no force is lost. B r
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,7 @@ class Taxels:
             moved = stiffness[:, None] * (turned + shift)
             if force is not None:
                 moved += normal[:, None] * force / total
-        return shares @ np.concatenate([moved, normal[:, None]], -1)
+        return np.asarray(shares @ np.concatenate([moved, normal[:, None]], -1))
 
     def _shares(
         self, rows: int, cols: int
@@ -123,13 +124,14 @@ def _shaped(values: npt.ArrayLike | None, name: str, shape: tuple[int, int]) -> 
 
 def _gaussian(seeds: npt.NDArray[np.uint32], count: int) -> npt.NDArray[np.float64]:
     """Nearly normal noise (seeds, count): the sum of the four bytes of a hash of seed and counter."""
-    words = _scramble(seeds[:, None] + np.uint32(0x1E3779B9)) + np.arange(count, dtype=np.uint32)
-    hashes = _scramble(words * np.uint32(0x1E3779B9))
+    keys = _scramble(seeds[:, None] + np.uint32(0x1E3779B9))
+    hashes = _scramble((keys + np.arange(count, dtype=np.uint32)) * np.uint32(0x1E3779B9))
     total = sum((hashes >> np.uint32(shift) & np.uint32(255)).astype(np.float64) for shift in (0, 8, 16, 24))
     return np.asarray((total - 510.0) / 147.799)
 
 
-def _scramble(x: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def _scramble(x: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """A hash of 32-bit words in which every bit of the output depends on every bit of the input."""
     x = (x ^ x >> np.uint32(16)) * np.uint32(0x21F0AAAD)
     x = (x ^ x >> np.uint32(15)) * np.uint32(0x735A2D97)
-    return x ^ x >> np.uint32(15)
+    return np.asarray(x ^ x >> np.uint32(15), np.uint32)

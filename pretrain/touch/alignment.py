@@ -120,8 +120,8 @@ class ContactStream:
                     self._shared.append((one, two, sorted(shared)[rank::world_size]))
         if not self._shared:
             raise InputError(
-                "alignment: no two sensors have touches of the same contact_id; set alignment.weight=0 or generate touches "
-                "of one contact with several sensors"
+                "alignment: no two sensors have touches of the same contact_id; set alignment.weight=0, or generate "
+                "touches of one contact with several sensors"
             )
         sizes = np.array([len(shared) for _, _, shared in self._shared], np.float64)
         self._weights = sizes / sizes.sum()

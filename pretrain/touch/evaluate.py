@@ -16,7 +16,7 @@ from trunkline.data.fota.stream import FotaStream
 from trunkline.errors import InputError, unknown
 from trunkline.pretrain.touch.batch import TouchTensors
 from trunkline.pretrain.touch.corpus import CONTACT_FIELD, TRIAL_FIELDS, has_fields
-from trunkline.pretrain.touch.kinds import LabelledTask, touch_tokens
+from trunkline.pretrain.touch.labelled import LabelledTask, touch_tokens
 from trunkline.pretrain.touch.metrics import Metrics
 from trunkline.pretrain.touch.task import TouchTask, make_tasks
 

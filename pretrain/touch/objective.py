@@ -7,7 +7,7 @@ from torch import Tensor
 from trunkline.agents.agent import Agent
 from trunkline.pretrain.touch.alignment import Alignment
 from trunkline.pretrain.touch.batch import TouchTensors
-from trunkline.pretrain.touch.kinds import LabelledTask, touch_tokens
+from trunkline.pretrain.touch.labelled import LabelledTask, touch_tokens
 from trunkline.pretrain.touch.task import TouchTask
 
 

@@ -10,7 +10,8 @@ under the entry-point group `trunkline.touch_tasks`:
     class Wear(Classification):
         field: str = "wear_grade"
 
-Its kind (`Classification`, `Ordinal`, `Regression`, `Mask`, `Pose`, in `kinds`) brings the head, the loss and the metric.
+Its kind (`kinds.Classification`, `Binary`, `Ordinal`, `Regression`, `Mask`, `pose.PoseChange`) brings the head, the
+loss and the metric.
 """
 
 from abc import ABC, abstractmethod

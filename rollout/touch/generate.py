@@ -5,13 +5,13 @@ any number of CPUs. The same call again goes on with the chunks that are missing
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from trunkline.data.fota.dataset import FotaDataset
 from trunkline.data.fota.shards import find_shards
 from trunkline.data.fota.writer import FotaWriter
 from trunkline.envs.registry import sample_tasks
@@ -60,24 +60,19 @@ def generate(
     catalogue = [load_touch_sensor(sensor) for sensor in sensors]
     specs = sample_tasks("tactile/touch", trials, seed, SPLITS[split])
     chunks = [specs[i : i + chunk] for i in range(0, trials, chunk)]
+    for sensor in catalogue:  # says at once if the folder is someone else's
+        FotaWriter(root / sensor.name, split, _spec(sensor, image_size)).close()
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    shares = [share for i in range(cpus) if (share := catalogue[i::cpus])]
     record = ray.remote(num_cpus=1, max_retries=3)(_record)
-    with ExitStack() as stack:
-        writers = {
-            s.name: stack.enter_context(FotaWriter(root / s.name, split, _spec(s, image_size))) for s in catalogue
-        }
-        done = {name: len(find_shards(root / name / split)) for name in writers}
-        missing = [number for number in range(len(chunks)) if number >= min(done.values())]
-        started = ((number, record.remote(chunks[number], catalogue, image_size)) for number in missing)
-        # Results are taken in order, and no more wait than there are CPUs: memory stays bounded.
-        for number, result in _ahead(started, int(ray.cluster_resources().get("CPU", 1))):
-            frames: list[Frame] = ray.get(result)
-            for name, writer in writers.items():
-                if done[name] <= number:
-                    for key, fields, readings, masks in frames:
-                        writer.add(key, readings[name], fields[name], masks.get(name))
-                    writer.flush()
-            say(f"touch/{split}: {min(trials, (number + 1) * chunk)}/{trials} trials, {len(frames)} contacts more")
-        return sum(len(writer) for writer in writers.values())
+    write = ray.remote(num_cpus=1, max_retries=3)(_write)
+    first = min(len(find_shards(root / sensor.name / split)) for sensor in catalogue)
+    started = ((number, record.remote(chunks[number], catalogue, image_size)) for number in range(first, len(chunks)))
+    # Chunks are written in order, and no more wait than there are CPUs: memory stays bounded.
+    for number, frames in _ahead(started, cpus):
+        ray.get([write.remote(root, split, share, image_size, number, frames) for share in shares])
+        say(f"touch/{split}: {min(trials, (number + 1) * chunk)}/{trials} trials")
+    return sum(len(FotaDataset(root / sensor.name, split)) for sensor in catalogue)
 
 
 def _spec(sensor: TouchSensor, image_size: int) -> Any:
@@ -89,6 +84,18 @@ def _ahead(started: Iterator[tuple[int, Any]], count: int) -> Iterator[tuple[int
     while waiting:
         yield waiting.pop(0)
         waiting.extend(islice(started, 1))
+
+
+def _write(
+    root: Path, split: str, sensors: Sequence[TouchSensor], image_size: int, number: int, frames: Sequence[Frame]
+) -> None:
+    """Append a chunk to some sensors' data sets, those that lack it."""
+    for sensor in sensors:
+        if len(find_shards(root / sensor.name / split)) > number:
+            continue
+        with FotaWriter(root / sensor.name, split, _spec(sensor, image_size)) as writer:
+            for key, fields, readings, masks in frames:
+                writer.add(key, readings[sensor.name], fields[sensor.name], masks.get(sensor.name))
 
 
 def _record(specs: Sequence[TaskSpec], sensors: Sequence[TouchSensor], image_size: int) -> list[Frame]:

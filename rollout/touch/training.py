@@ -6,7 +6,9 @@ from typing import Any
 
 from trunkline.agents.t3 import t3_config
 from trunkline.envs.tactile.sensor import load_touch_sensor
+from trunkline.errors import InputError
 from trunkline.pretrain.touch.config import TouchPretrainConfig
+from trunkline.pretrain.touch.task import make_tasks
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.touch.config import TouchConfig
 from trunkline.schema import build
@@ -28,7 +30,9 @@ class Plan:
     def __init__(self, config: TouchConfig, folder: Path) -> None:
         self.config = config
         self.folder = folder
-        self.sensors = [load_touch_sensor(sensor).name for sensor in config.sensors]
+        catalogue = [load_touch_sensor(sensor) for sensor in config.sensors]
+        self.sensors = [sensor.name for sensor in catalogue]
+        self._optical = {sensor.name for sensor in catalogue if sensor.kind == "optical"}
         for seed in config.seeds:
             for _, runs in self.rounds(seed):  # says at once what is wrong
                 assert runs or not config.arms
@@ -57,7 +61,7 @@ class Plan:
             second["upper"] = self._run("upper", seed, self.config.stage2, **labelled, hold_out=())
         if "single" in self.config.arms:
             for sensor in self.alone:
-                tasks = [task for task in self.config.tasks if not self.config.held_out(sensor, task)]
+                tasks = [task for task in self._possible(sensor) if not self.config.held_out(sensor, task)]
                 arm = f"single/{sensor}"
                 second[arm] = self._run(arm, seed, self.config.single, tasks=tasks, sensors=(sensor,))
         return [(name, runs) for name, runs in (("stage1", first), ("stage2", second)) if runs]
@@ -65,7 +69,12 @@ class Plan:
     @property
     def alone(self) -> list[str]:
         """Sensors that have a model of their own: all that have a label in training."""
-        return [s for s in self.sensors if not all(self.config.held_out(s, task) for task in self.config.tasks)]
+        return [s for s in self.sensors if not all(self.config.held_out(s, task) for task in self._possible(s))]
+
+    def _possible(self, sensor: str) -> list[str]:
+        """Tasks that a sensor has labels for: only images have a contact mask."""
+        tasks = make_tasks(self.config.tasks)
+        return [name for name, task in tasks.items() if sensor in self._optical or "mask" not in task.fields]
 
     @property
     def _masked(self) -> bool:
@@ -92,7 +101,10 @@ def train(runs: Runs, say: Callable[[str], None]) -> int:
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)
         name = waiting.pop(ready)
-        ray.get(ready)
+        try:
+            ray.get(ready)
+        except InputError as error:  # without the worker's traceback
+            raise InputError(f"{name}: {getattr(error, 'cause', error)}") from None
         say(f"touch: {name} trained, {len(waiting)} to go")
     return sum(config.steps * config.batch_size for config, _ in runs.values())
 

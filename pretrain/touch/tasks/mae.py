@@ -39,7 +39,8 @@ class MaskedAutoencoding(TouchTask):
     def __post_init__(self) -> None:
         if not 0 <= self.mask_ratio < 1 or len(self.decoder) not in (0, 3):
             raise InputError(
-                f"mae: mask_ratio={self.mask_ratio} must be in [0, 1), decoder={list(self.decoder)} [width, depth, heads]"
+                f"mae: mask_ratio={self.mask_ratio} must be in [0, 1), "
+                f"decoder={list(self.decoder)} empty or [width, depth, heads]"
             )
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trunkline.pretrain.touch.kinds import PoseChange
+from trunkline.pretrain.touch.pose import PoseChange
 from trunkline.pretrain.touch.task import touch_task
 
 
