@@ -199,8 +199,8 @@ def on_gpu(size: str, batch: int = 256, steps: int = 30) -> float:
 
 
 def main() -> None:
-    batch = int(sys.argv[1]) if len(sys.argv) > 1 else 16
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    batch = int(sys.argv[1]) if len(sys.argv) > 1 else 32
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     torch.manual_seed(0)
     result: dict[str, float | None] = {"ratio_cpu": round(on_cpu(batch, rounds), 3), "mfu_gpu": None}
     if torch.cuda.is_available():

@@ -183,7 +183,8 @@ class Grip(GripperWorld):
         return progress, over & ~self._lost() & (self._share >= ECONOMY * self._limit)
 
     def _over(self, success: np.ndarray) -> np.ndarray:
-        return success | self._lost()
+        over: np.ndarray = success | self._lost()
+        return over
 
     def _pitch(self) -> np.ndarray:
         return np.zeros(self.num_envs)
@@ -207,7 +208,8 @@ class Grip(GripperWorld):
         if name == "proprio":
             return self._read_proprio()
         if name == "grip_force":
-            return np.negative(self._grip[:, None], dtype=np.float32)
+            force: np.ndarray = -self._grip[:, None]
+            return force.astype(np.float32)
         value = np.empty((self.num_envs, 7), np.float32)
         value[:, 0], value[:, 1] = self._mass, self._friction
         value[:, 2:4] = self._load()

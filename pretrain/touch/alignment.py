@@ -59,7 +59,7 @@ class Alignment:
     def _loss(self, one: Tensor, two: Tensor) -> Tensor:
         if self.config.kind == "infonce":
             return info_nce(one, two, self.config.temperature)
-        return cosine(one, two) if self.config.kind == "cosine" else vicreg(one, two)
+        return vicreg(one, two)
 
 
 def info_nce(one: Tensor, two: Tensor, temperature: float) -> Tensor:
@@ -70,12 +70,6 @@ def info_nce(one: Tensor, two: Tensor, temperature: float) -> Tensor:
     similarity = functional.normalize(one, dim=1) @ functional.normalize(two, dim=1).T / temperature
     right = torch.arange(len(one), device=one.device)
     return (functional.cross_entropy(similarity, right) + functional.cross_entropy(similarity.T, right)) / 2
-
-
-def cosine(one: Tensor, two: Tensor) -> Tensor:
-    """1 − cosine similarity of partners, each sensor's features less their common mean; alone it lets them collapse."""
-    centre = torch.cat([one, two]).mean(0)
-    return 1 - functional.cosine_similarity(one - centre, two - centre).mean()
 
 
 def vicreg(one: Tensor, two: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from trunkline.errors import InputError, unknown
 from trunkline.pretrain.combine import EQUAL
 from trunkline.pretrain.config import TrainingConfig
 
-AgreementKind = Literal["infonce", "cosine", "vicreg"]
+AgreementKind = Literal["vicreg", "infonce"]
 EVERY = "*"
 
 
@@ -20,14 +20,14 @@ class AlignmentConfig:
 
     Attributes:
         weight: of its loss in the step, where the tasks' losses together have weight 1; 0 leaves it out.
-        kind: "infonce" (van den Oord et al., 2018; symmetric, over the batch's contacts), "cosine" (1 − cosine of
-            centred features), or "vicreg" (Bardes et al., 2022).
+        kind: "vicreg" (Bardes et al., 2022), or "infonce" (van den Oord et al., 2018; symmetric, over the batch's
+            contacts). Agreement alone, without what keeps features apart, collapses them.
         temperature: of "infonce".
         batch_size: contacts a step over all workers; 0 for as many as a pair gets.
     """
 
     weight: float = 0.0
-    kind: AgreementKind = "infonce"
+    kind: AgreementKind = "vicreg"
     temperature: float = 0.1
     batch_size: int = 0
 
