@@ -105,7 +105,11 @@ def default_encoder(spec: SensorSpec) -> str:
     """
     for plugin, error in _ENCODERS.broken().items():
         _log.warning("encoder plug-in %r failed to import and is no candidate: %s", plugin, error)
-    claims = [name for name in _ENCODERS.names() if spec.modality in _ENCODERS.get(name).modalities]
+    claims = [
+        name
+        for name in _ENCODERS.names()
+        if spec.modality in _ENCODERS.get(name).modalities and _ENCODERS.get(name).axes in (None, len(spec.shape))
+    ]
     remedy = f"set agent.encoders.{spec.name}.name to one of {', '.join(_ENCODERS.names())}"
     if len(claims) > 1:
         raise InputError(f"encoders {', '.join(claims)} all claim modality {spec.modality!r}; {remedy}")

@@ -41,6 +41,7 @@ class Encoder(nn.Module):
     """
 
     modalities: ClassVar[tuple[str, ...]] = ()
+    axes: ClassVar[int | None] = None  # of the readings whose modalities it claims; None for any number
     marks: ClassVar[bool] = True
 
     def __init__(self, spec: SensorSpec, width: int) -> None:

@@ -40,6 +40,7 @@ class T3Encoder(PatchEncoder):
     """
 
     modalities = ("tactile_rgb",)
+    axes = 3
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ class TaxelEncoder(PatchEncoder):
     """
 
     modalities = ("taxels",)
+    axes = 3
     places: Tensor
 
     def __init__(
