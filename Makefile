@@ -19,7 +19,7 @@ check: $(VENV)/.installed-dev  ## lint, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-perf: $(VENV)/.installed-dev  ## every benchmark, one JSON line each
+perf: $(VENV)/.installed-perf  ## every benchmark, one JSON line each
 	@for script in perf/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:  ## remove the environment and build products, keep runs/
@@ -35,3 +35,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-perf: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[dev,perf]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-dev
