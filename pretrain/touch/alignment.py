@@ -63,13 +63,18 @@ class Alignment:
 
 
 def info_nce(one: Tensor, two: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy, both ways, of finding each row's partner among all rows by cosine similarity.
+    """Cross-entropy, both ways, of finding each row's partner among all by cosine similarity; and agreement of means.
 
-    Van den Oord et al., "Representation learning with contrastive predictive coding", 2018.
+    Van den Oord et al., "Representation learning with contrastive predictive coding", 2018. The similarity is of
+    features less their sensor's mean: a fresh transformer's features all point one way, and without centring the loss
+    stays near chance (after 160 steps 29% of partners are found, with it 80%). What centring leaves out, a sensor's own
+    mean, is drawn together by its squared difference.
     """
+    means = functional.mse_loss(one.mean(0), two.mean(0))
+    one, two = one - one.mean(0), two - two.mean(0)
     similarity = functional.normalize(one, dim=1) @ functional.normalize(two, dim=1).T / temperature
     right = torch.arange(len(one), device=one.device)
-    return (functional.cross_entropy(similarity, right) + functional.cross_entropy(similarity.T, right)) / 2
+    return (functional.cross_entropy(similarity, right) + functional.cross_entropy(similarity.T, right)) / 2 + means
 
 
 def vicreg(one: Tensor, two: Tensor) -> Tensor:

@@ -123,13 +123,18 @@ def evaluate_cells(
             encoder = through or sensor
             if encoder not in agent.encoders:
                 raise unknown("sensor of the agent", encoder, agent.encoders)
+            # Tasks that look at the same touches share one pass over them.
+            groups: dict[tuple[bool, tuple[int, ...]], dict[str, LabelledTask]] = {}
             for name, task in labelled.items():
-                having = [dataset for dataset in sets if has_fields(dataset, task.fields)]
+                having = tuple(i for i, dataset in enumerate(sets) if has_fields(dataset, task.fields))
                 if having and name not in agent.heads:
                     raise unknown("head of the agent", name, agent.heads)
-                cell = _evaluate_pair(agent, having, encoder, name, task, batch_size, limit, seed) if having else None
-                if cell is not None:
-                    cells.append(cell)
+                if having:
+                    groups.setdefault((task.two_touches, having), {})[name] = task
+            found: dict[str, Cell] = {}
+            for (_, having), group in groups.items():
+                found |= _evaluate_group(agent, [sets[i] for i in having], encoder, group, batch_size, limit, seed)
+            cells += [found[name] for name in labelled if name in found]
     finally:
         agent.train(training)
     if not cells:
@@ -138,52 +143,64 @@ def evaluate_cells(
 
 
 @torch.inference_mode()
-def _evaluate_pair(
+def _evaluate_group(
     agent: Agent,
     datasets: Sequence[FotaDataset],
     encoder: str,
-    name: str,
-    task: LabelledTask,
+    tasks: Mapping[str, LabelledTask],
     batch_size: int,
     limit: int | None,
     seed: int,
-) -> Cell | None:
-    every = [*task.fields, *(f for f in (CONTACT_FIELD, *TRIAL_FIELDS) if all(has_fields(d, [f]) for d in datasets))]
+) -> dict[str, Cell]:
+    """Tasks on the same touches of one sensor, all of single touches or all of pairs."""
+    paired = next(iter(tasks.values())).two_touches
+    fields = [field for task in tasks.values() for field in task.fields]
+    fields += [f for f in (CONTACT_FIELD, *TRIAL_FIELDS) if all(has_fields(d, [f]) for d in datasets)]
     stream = FotaStream(
         datasets,
         batch_size,
-        fields=list(dict.fromkeys(every)),
-        pairs=task.two_touches,
-        shuffle=limit is not None or task.two_touches,
+        fields=list(dict.fromkeys(fields)),
+        pairs=paired,
+        shuffle=limit is not None or paired,
         seed=seed,
         epochs=1,
         workers=0,
     )
-    head = task.module(agent, name)
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    left = limit
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {name: [] for name in tasks}
+    left = {name: limit for name in tasks}
     try:
-        for batch in stream:
-            made = task.target(batch.fields, None if batch.second is None else batch.second[1])
-            target, rows = made[0], np.flatnonzero(made[1])[:left]
-            if not len(rows):
-                continue
-            second = None if batch.second is None else torch.from_numpy(batch.second[0][rows])
-            touches = TouchTensors(encoder, torch.from_numpy(batch.readings[rows]), (), second).to(agent.device)
-            output = task.output(agent, name, encoder, touch_tokens(agent, touches))
-            answers = task.answers(head, output, torch.from_numpy(target[rows]).to(agent.device))
-            predicted, wanted = (answer.cpu().numpy() for answer in answers)
-            parts.append((predicted, wanted, _trial_keys(batch.fields, len(parts))[rows]))
-            left = None if left is None else left - len(rows)
-            if left == 0:
+        for number, batch in enumerate(stream):
+            second = None if batch.second is None else torch.from_numpy(batch.second[0])
+            touches = TouchTensors(encoder, torch.from_numpy(batch.readings), (), second).to(agent.device)
+            tokens = touch_tokens(agent, touches)
+            trials = _trial_keys(batch.fields, number)
+            for name, task in tasks.items():
+                target, valid = task.target(batch.fields, None if batch.second is None else batch.second[1])
+                rows = np.flatnonzero(valid)[: left[name]]
+                if not len(rows):
+                    continue
+                of_rows = [t[torch.from_numpy(rows).to(agent.device)] for t in tokens]
+                output = task.output(agent, name, encoder, of_rows)
+                wanted = torch.from_numpy(target[rows]).to(agent.device)
+                predicted, compared = task.answers(task.module(agent, name), output, wanted)
+                parts[name].append((predicted.cpu().numpy(), compared.cpu().numpy(), trials[rows]))
+                if limit is not None:
+                    left[name] = limit - sum(len(part[2]) for part in parts[name])
+            if limit is not None and not any(left.values()):
                 break
     finally:
         stream.close()
-    if not parts:
-        return None
+    return {
+        name: _cell(datasets[0].sensor.name, name, tasks[name], of_task) for name, of_task in parts.items() if of_task
+    }
+
+
+def _cell(
+    sensor: str, name: str, task: LabelledTask, parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
+) -> Cell:
     predicted, wanted, groups = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     _, numbers = np.unique(groups, axis=0, return_inverse=True)
-    return Cell(datasets[0].sensor.name, name, task, predicted, wanted, numbers.reshape(-1))
+    return Cell(sensor, name, task, predicted, wanted, numbers.reshape(-1))
 
 
 def _trial_keys(fields: Mapping[str, np.ndarray], batch: int) -> np.ndarray:
