@@ -127,7 +127,7 @@ def press(
             highest = wp.max(highest, overlap)
     if highest > wp.static(-0.5 * NOTHING):
         sunk = deepest - highest
-        count = int(0)  # noqa: RUF046, UP018 (a variable of Warp's, not a constant)
+        count = int(0)
         for p in range(cells):
             overlap = depth[natural(first + p)]
             if overlap + sunk > 0.0:
@@ -136,9 +136,9 @@ def press(
                 count += 1
         # From the deepest place Newton's steps run up monotonically, the force being convex: cells once free stay free.
         for _ in range(wp.static(_STEPS)):
-            total = float(0.0)  # noqa: UP018
-            stiffness = float(0.0)  # noqa: UP018
-            kept = int(0)  # noqa: RUF046, UP018
+            total = float(0.0)
+            stiffness = float(0.0)
+            kept = int(0)
             for q in range(count):
                 overlap = reach[natural(first + q)]
                 if overlap + sunk > 0.0:
