@@ -22,6 +22,7 @@ SMALL = [
     "parts.touch.chunk=6",
     "parts.touch.image_size=32",
     "parts.touch.hold_out=[[digit,object],[gs_black,force]]",
+    "parts.touch.unlabelled=[]",
     "parts.touch.resamples=50",
     "parts.touch.stage1={patch: 16, steps: 2, batch_size: 8}",
     "parts.touch.stage2={patch: 16, steps: 4, batch_size: 16, alignment: {weight: 1.0}}",

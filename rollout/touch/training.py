@@ -83,6 +83,8 @@ class Plan:
     def _run(self, arm: str, seed: int, options: Mapping[str, Any], **fixed: Any) -> tuple[TouchPretrainConfig, Path]:
         options = dict(options)
         shape = {key: options.pop(key) for key in ("patch",) if key in options}
+        heads = options.pop("task_options", {})
+        options["task_options"] = {task: given for task, given in heads.items() if task in fixed["tasks"]}
         agent = t3_config(self.config.size, image=self.config.image_size, **shape)
         given = {"threads": 1, **options, **fixed, "data": str(self.data), "seed": seed, "agent": agent}
         return build(TouchPretrainConfig, given, f"parts.touch, {arm}"), self.place(arm, seed)
