@@ -48,7 +48,7 @@ SCHEMA = pa.schema(
         ("draws", pa.list_(pa.float64())),
     ]
 )
-LEAST_SPAN = 0.05  # between chance and the upper bound, below which a cell has no normalised score
+LEAST_SPAN = 0.1  # between chance and the upper bound, below which a cell has no normalised score
 
 
 def write_cells(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from trunkline.agents.t3 import SIZES
 from trunkline.envs.tactile.sensor import load_touch_sensor, touch_sensor_names
-from trunkline.errors import InputError, unknown
+from trunkline.errors import unknown
 from trunkline.pretrain.touch.task import make_tasks
 
 TASKS = ("object", "texture", "smoothness", "force", "slip", "mask", "pose_3d", "pose_6d")
@@ -32,8 +32,6 @@ class TouchConfig:
         single: options of the training on one sensor alone, for the baselines.
         arms: of the comparison: "transfer", "upper", "single" (nearest sensor, and no trunk sharing).
         limit: test samples a cell; 0 for all.
-        few_shot: numbers of samples of a new sensor that it is finetuned to; the sensor is the first of `unlabelled`.
-        few_shot_options: options of that finetuning.
         resamples: of the bootstrap.
     """
 
@@ -52,8 +50,6 @@ class TouchConfig:
     single: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[str, ...] = ("transfer", "upper", "single")
     limit: int = 0
-    few_shot: tuple[int, ...] = ()
-    few_shot_options: Mapping[str, Any] = field(default_factory=dict)
     resamples: int = 500
 
     def __post_init__(self) -> None:
@@ -77,8 +73,6 @@ class TouchConfig:
         for arm in self.arms:
             if arm not in ("transfer", "upper", "single"):
                 raise unknown("arm in parts.touch.arms", arm, ("transfer", "upper", "single"))
-        if self.few_shot and not self.unlabelled:
-            raise InputError("parts.touch.few_shot needs a sensor in parts.touch.unlabelled to finetune to")
 
     @property
     def withheld(self) -> list[tuple[str, str]]:
