@@ -30,8 +30,9 @@ def touch(report: Report) -> Block | None:
     if matrix is None:
         return None
     cells = matrix.held_out
+    lead = f'<p class="lead">{escape(_sentence(matrix))}</p>' if report.run.results.episodes else ""
     parts = [
-        f'<p class="lead">{escape(_sentence(matrix))}</p>',
+        lead,
         '<p class="note">Every cell is one task with one sensor: 0 is what knowing nothing reaches, 1 what the same '
         "model reaches when it is trained on that pair too. Framed cells were never trained on: the sensor was seen "
         "with other tasks (or without labels), the task with other sensors. "
