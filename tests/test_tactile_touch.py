@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mujoco.batch import Batch
 
+from trunkline.data.fota.pose import pose_change
 from trunkline.envs.manifest import disjoint
 from trunkline.envs.registry import make_worlds, sample_tasks, splits
 from trunkline.envs.spec import TaskSpec
@@ -17,7 +18,7 @@ from trunkline.envs.tactile.sensor import load_touch_sensor, touch_sensor_names
 from trunkline.envs.tactile.solids import triangles
 from trunkline.envs.tactile.textures import TEXTURES, tile
 from trunkline.envs.tactile.touch_frames import TouchRecord, touch_frames
-from trunkline.envs.tactile.touch_labels import contact_labels, pose_change
+from trunkline.envs.tactile.touch_labels import contact_labels
 from trunkline.envs.tactile.touch_rig import PAD_SPRING, PAD_TWIST_SPRING, Rig
 from trunkline.envs.tactile.underside import COUNT, NOTHING, PITCH, Underside
 from trunkline.errors import InputError
@@ -209,10 +210,10 @@ def test_pose_change_is_inverse_first_times_second() -> None:
         quaternion = rng.standard_normal(4)
         quaternion /= np.linalg.norm(quaternion)
         position = rng.standard_normal(3)
-        names = ("x_mm", "y_mm", "z_mm", "quat_w", "quat_x", "quat_y", "quat_z")
-        poses.append((dict(zip(names, [*position, *quaternion], strict=True)), position, quaternion))
+        poses.append((np.array([[*position, *quaternion[1:], quaternion[0]]]), position, quaternion))
     (first, p, q), (second, s, r) = poses
-    three, six = pose_change(first, second)
+    change = pose_change(first, second)
+    three, six = change["pose_3d"][0], change["pose_6d"][0]
     a, b = np.zeros(9), np.zeros(9)
     mujoco.mju_quat2Mat(a, q)
     mujoco.mju_quat2Mat(b, r)

@@ -6,12 +6,13 @@ step 3.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from trunkline.envs.base import Observations, World
-from trunkline.envs.random import generators
 from trunkline.envs.registry import world
+from trunkline.envs.sampling import draw_tasks
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 
 STEP = 0.1
@@ -48,13 +49,12 @@ class FakeWorld(World):
 
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
-        specs = []
-        for rng in generators("fake", task, split, seed, count=count):
+        def draw(rng: np.random.Generator) -> dict[str, Any]:
             # Within each fifth of the line the parts take disjoint thirds.
             goal = (int(rng.integers(-5, 5)) + PART_OFFSET[split.partition("/")[0]] + 0.3 * rng.random()) / 5
-            params = {"start": float(rng.uniform(-1, 1)), "goal": float(goal)}
-            specs.append(TaskSpec(f"fake/{task}", int(rng.integers(2**31)), params, split, 30))
-        return specs
+            return {"start": float(rng.uniform(-1, 1)), "goal": float(goal)}
+
+        return draw_tasks(cls.family, task, count, seed, split, 30, draw)
 
     def available_sensors(self) -> list[SensorSpec]:
         return [

@@ -13,8 +13,8 @@ from mujoco.batch import Batch
 from trunkline.envs.base import Observations, World
 from trunkline.envs.mujoco.raycast import Marker, View, depth_and_normals, pictures
 from trunkline.envs.mujoco.sensors import camera_sensor, goal_sensor
-from trunkline.envs.random import generators
 from trunkline.envs.registry import world
+from trunkline.envs.sampling import draw_tasks
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.envs.splits import draw_position
 from trunkline.errors import unknown
@@ -98,14 +98,14 @@ class PointMass(World):
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
         part, _, axis = split.partition("/")
-        specs = []
-        for rng in generators("pointmass", task, split, seed, count=count):
+
+        def draw(rng: np.random.Generator) -> dict[str, Any]:
             goal = draw_position(rng, part if axis != "object" else "train", (-0.27, -0.27), (0.27, 0.27), CELL)
             start = rng.uniform(-0.27, 0.27, 2)
             mass = rng.uniform(*MASSES[part if axis == "object" else "train"])
-            params = {"start": [float(v) for v in start], "goal": list(goal), "mass": float(mass)}
-            specs.append(TaskSpec(f"pointmass/{task}", int(rng.integers(2**31)), params, split, MAX_STEPS))
-        return specs
+            return {"start": [float(v) for v in start], "goal": list(goal), "mass": float(mass)}
+
+        return draw_tasks(cls.family, task, count, seed, split, MAX_STEPS, draw)
 
     def available_sensors(self) -> list[SensorSpec]:
         state = SensorSpec("point_state", "proprio", (4,), low=-1.0, high=1.0, units="m, m/s")

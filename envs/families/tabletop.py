@@ -14,6 +14,7 @@ from trunkline.envs.mujoco.sensors import (
     OBJECT_STATE_SIZE,
     PROPRIO_SIZE,
     camera_sensor,
+    checked_image_size,
     goal_sensor,
     object_state_sensor,
     proprio_sensor,
@@ -25,10 +26,10 @@ from trunkline.envs.mujoco.tabletop.insertion import PegInsert
 from trunkline.envs.mujoco.tabletop.mechanisms import ButtonPress
 from trunkline.envs.mujoco.tabletop.objects import PickPlace, Push, Reach
 from trunkline.envs.mujoco.tabletop.task import CONTEXTS, Task
-from trunkline.envs.random import generators
 from trunkline.envs.registry import world
+from trunkline.envs.sampling import draw_tasks
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
-from trunkline.errors import InputError, unknown
+from trunkline.errors import unknown
 
 TIMESTEP = 0.005  # s
 SUBSTEPS = 10
@@ -75,9 +76,7 @@ class Tabletop(World):
         self._opengl: OpenGLRenderer | None = None  # first: `close` runs even if the rest fails
         if options:
             raise unknown("option of tabletop", next(iter(options)), ["image_size"])
-        if not 8 <= image_size <= 1024:
-            raise InputError(f"image_size={image_size}: choose 8 to 1024 pixels")
-        self.image_size = image_size
+        self.image_size = checked_image_size(image_size)
         super().__init__(task, num_envs, sensors, num_threads)
         spec = new_spec(TIMESTEP)
         self._task = TASKS[task](num_envs)
@@ -103,11 +102,7 @@ class Tabletop(World):
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
         kind, context = TASKS[task], CONTEXTS[split]
-        specs = []
-        for rng in generators("tabletop", task, split, seed, count=count):
-            params = kind.sample(rng, context)
-            specs.append(TaskSpec(f"tabletop/{task}", int(rng.integers(2**31)), params, split, kind.max_steps))
-        return specs
+        return draw_tasks(cls.family, task, count, seed, split, kind.max_steps, lambda rng: kind.sample(rng, context))
 
     def available_sensors(self) -> list[SensorSpec]:
         size = self.image_size

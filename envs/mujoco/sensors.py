@@ -6,9 +6,21 @@ Sensors of the same name have the same form in every task, so that one encoder s
 from trunkline.envs.mujoco.raycast import FAR, View
 from trunkline.envs.mujoco.shapes import SHAPES
 from trunkline.envs.spec import SensorSpec
+from trunkline.errors import InputError
 
 PROPRIO_SIZE = 11
 OBJECT_STATE_SIZE = 18 + len(SHAPES)
+
+
+def checked_image_size(size: int) -> int:
+    """Pixels a side of a world's images, as they were asked for.
+
+    Raises:
+        InputError: too few or too many.
+    """
+    if not 8 <= size <= 1024:
+        raise InputError(f"image_size={size}: choose 8 to 1024 pixels")
+    return size
 
 
 def goal_sensor() -> SensorSpec:

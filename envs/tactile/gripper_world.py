@@ -13,14 +13,14 @@ from mujoco.batch import Batch
 
 from trunkline.envs.base import Observations, World
 from trunkline.envs.mujoco.raycast import View, pictures
-from trunkline.envs.mujoco.sensors import proprio_sensor
+from trunkline.envs.mujoco.sensors import checked_image_size, proprio_sensor
 from trunkline.envs.spec import SensorSpec
 from trunkline.envs.tactile.gripper import SUBSTEPS
 from trunkline.envs.tactile.gripper_touch import TOUCH, TouchPads, in_pad, taxel_sensor
 from trunkline.envs.tactile.pads import unsensed
 from trunkline.envs.tactile.readings import contact_seeds
 from trunkline.envs.tactile.sensor import load_touch_sensor
-from trunkline.errors import InputError, unknown
+from trunkline.errors import unknown
 
 
 class GripperWorld(World):
@@ -60,9 +60,7 @@ class GripperWorld(World):
     ) -> None:
         if options:
             raise unknown(f"option of tactile/{task}", next(iter(options)), ["image_size", "touch_sensor"])
-        if not 8 <= image_size <= 1024:
-            raise InputError(f"image_size={image_size}: choose 8 to 1024 pixels")
-        self.image_size = image_size
+        self.image_size = checked_image_size(image_size)
         self._catalogued = None if touch_sensor is None else load_touch_sensor(touch_sensor)
         super().__init__(task, num_envs, sensors, num_threads)
         read = any(name in self.sensors for name in TOUCH)

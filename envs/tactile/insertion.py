@@ -15,7 +15,7 @@ import numpy as np
 from trunkline.envs.mujoco.raycast import View
 from trunkline.envs.mujoco.sensors import PROPRIO_SIZE, goal_sensor
 from trunkline.envs.mujoco.tabletop.task import column, norm
-from trunkline.envs.random import generators
+from trunkline.envs.sampling import draw_tasks
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.envs.tactile.gripper_touch import in_hand
 from trunkline.envs.tactile.gripper_world import GripperWorld
@@ -65,11 +65,7 @@ class Insertion(GripperWorld):
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
         context = CONTEXTS[split]
-        specs = []
-        for rng in generators("tactile", task, split, seed, count=count):
-            params = sample_params(rng, context)
-            specs.append(TaskSpec(f"tactile/{task}", int(rng.integers(2**31)), params, split, MAX_STEPS))
-        return specs
+        return draw_tasks(cls.family, task, count, seed, split, MAX_STEPS, lambda rng: sample_params(rng, context))
 
     def default_sensors(self) -> tuple[str, ...]:
         return ("touch_left", "touch_right", "proprio", "wrist", "goal")

@@ -11,15 +11,16 @@ import numpy as np
 
 from trunkline.envs.base import Observations, World
 from trunkline.envs.mujoco.raycast import View, pictures
+from trunkline.envs.mujoco.sensors import checked_image_size
 from trunkline.envs.mujoco.tabletop.task import column
-from trunkline.envs.random import generators
+from trunkline.envs.sampling import draw_tasks
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.envs.tactile.objects import object_names, touch_object, touch_objects
 from trunkline.envs.tactile.readings import Readings, contact_seeds
 from trunkline.envs.tactile.sensor import load_touch_sensor, touch_sensor_names
 from trunkline.envs.tactile.touch_rig import STIFFNESS, SUBSTEPS, TIMESTEP, Rig
 from trunkline.envs.tactile.touch_task import MAX_STEPS, SPLITS, sample
-from trunkline.errors import InputError, unknown
+from trunkline.errors import unknown
 
 FRAME_RATE = 1.0 / (TIMESTEP * SUBSTEPS)
 # What the stage's command moves along each axis in one control step at action 1; it stays within `LAG` of the stage.
@@ -70,9 +71,7 @@ class Touch(World):
     ) -> None:
         if options:
             raise unknown("option of tactile/touch", next(iter(options)), ["image_size"])
-        if not 8 <= image_size <= 1024:
-            raise InputError(f"image_size={image_size}: choose 8 to 1024 pixels")
-        self.image_size = image_size
+        self.image_size = checked_image_size(image_size)
         super().__init__(task, num_envs, sensors, num_threads)
         self.rig = Rig(touch_objects(), num_envs, num_threads)
         catalogue = set(touch_sensor_names())
@@ -98,11 +97,7 @@ class Touch(World):
 
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
-        specs = []
-        for rng in generators("tactile", task, split, seed, count=count):
-            params = sample(rng, split)
-            specs.append(TaskSpec(f"tactile/{task}", int(rng.integers(2**31)), params, split, MAX_STEPS))
-        return specs
+        return draw_tasks(cls.family, task, count, seed, split, MAX_STEPS, lambda rng: sample(rng, split))
 
     def available_sensors(self) -> list[SensorSpec]:
         size = (self.image_size, self.image_size)

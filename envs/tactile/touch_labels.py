@@ -1,11 +1,10 @@
-"""Exact labels of contacts, read off the simulation, and what two touches of one trial say about each other.
+"""Exact labels of contacts, read off the simulation.
 
 Everything is in the pad's frame: the middle of the undeformed gel at the origin, x right, y up, +z out of the gel.
 Forces and torques (about the origin) are those of the pad on the object, so that pressing is a positive force along
 z; the gel feels the opposite.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -53,29 +52,3 @@ def contact_labels(rig: Rig, ids: np.ndarray) -> list[Labels]:
             }
         )
     return labels
-
-
-def pose_matrix(labels: Mapping[str, Any]) -> np.ndarray:
-    """The pose in labels as a homogeneous matrix (4, 4), millimetres."""
-    x, y, z, w = (float(labels[name]) for name in ("quat_x", "quat_y", "quat_z", "quat_w"))
-    matrix = np.eye(4)
-    matrix[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    matrix[:3, 3] = [labels["x_mm"], labels["y_mm"], labels["z_mm"]]
-    return matrix
-
-
-def pose_change(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Pose change between two touches of one trial.
-
-    Returns:
-        The difference of positions (3,), mm; and (9,): translation (mm) and the first two columns of the rotation of
-        inv(T₁) · T₂, the movement as the object itself saw it (T3, Zhao et al. 2024).
-    """
-    a, b = pose_matrix(first), pose_matrix(second)
-    turn = a[:3, :3].T
-    relative, moved = turn @ b[:3, :3], turn @ (b[:3, 3] - a[:3, 3])
-    return b[:3, 3] - a[:3, 3], np.concatenate([moved, relative[:, 0], relative[:, 1]])
