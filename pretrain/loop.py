@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trunkline.agents.checkpoint import load_into, load_training, save_agent
+from trunkline.agents.threads import threads_for
 from trunkline.data.metrics import MetricsLog
 from trunkline.envs.spec import ActionSpec
 from trunkline.errors import InputError
@@ -59,8 +60,7 @@ class Run:
         self._collate, self._average = workload.collate, workload.average_scalars
         self.sampler: Sampler = workload.sampler
         self.agent = workload.agent
-        vectors = all(len(sensor.shape) <= 1 for sensor in self.agent.sensors.values())
-        torch.set_num_threads(config.threads or (1 if vectors else self._threads_before))
+        torch.set_num_threads(config.threads or threads_for(self.agent.sensors) or self._threads_before)
         self.agent.to(workers.device)
         optimiser = Optimiser(
             self.agent,

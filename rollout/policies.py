@@ -193,6 +193,12 @@ class AgentPolicy(Policy):
         self._draws.reset()
 
     def act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
+        from trunkline.agents.threads import threads_for, torch_threads
+
+        with torch_threads(threads_for(self.agent.sensors)):
+            return self._act(world, observations, steps)
+
+    def _act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
         shown = {name: observations[name] for name in self._names}
         body = world.action_spec.name
         if not self.deterministic:

@@ -18,13 +18,13 @@ import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.env.env_runner import EnvRunner
 
+from trunkline.agents.threads import torch_threads
 from trunkline.envs.base import World
 from trunkline.envs.random import generator
 from trunkline.envs.registry import make_worlds, sample_tasks
 from trunkline.envs.spec import TaskSpec
 from trunkline.rollout.rl.fragment import Fragment, Group, Sample, TaskStatistics
 from trunkline.rollout.rl.module import AgentModule
-from trunkline.rollout.rl.threads import torch_threads
 
 logger = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
 from torch import Tensor
 
+from trunkline.agents.threads import torch_threads
 from trunkline.envs.random import generator
 from trunkline.errors import InputError
 from trunkline.rollout.rl.advantages import generalised_advantages
 from trunkline.rollout.rl.config import PPOConfig
 from trunkline.rollout.rl.fragment import Fragment, Group
 from trunkline.rollout.rl.module import AgentModule
-from trunkline.rollout.rl.threads import torch_threads
 
 VALUE_CHUNK = 8192  # rows a forward pass of the critic outside of training
 

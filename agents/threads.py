@@ -1,9 +1,11 @@
 """How many threads torch computes with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+
+from trunkline.envs.spec import SensorSpec
 
 
 @contextmanager
@@ -20,3 +22,8 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def threads_for(sensors: Mapping[str, SensorSpec]) -> int:
+    """Threads for an agent with these sensors: one where all are vectors, else 0, as many as torch has."""
+    return int(all(len(sensor.shape) <= 1 for sensor in sensors.values()))
