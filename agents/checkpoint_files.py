@@ -19,6 +19,7 @@ from trunkline.agents.heads.base import Head
 from trunkline.agents.storage import existing_folder, read_json, read_tensors
 from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError
+from trunkline.run_folder import RunFolder
 
 FORMAT = "trunkline-agent-1"
 JSON_FILE = "agent.json"
@@ -71,7 +72,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if folder is None:
         raise InputError(f"no checkpoint at {path}")
     if not (folder / JSON_FILE).exists():
-        folder = last_of_run(folder) or folder
+        latest = RunFolder(folder).latest()  # of a run
+        folder = latest[1] if latest is not None else folder
     value = read_json(folder / JSON_FILE, "checkpoint")
     if value.get("format") != FORMAT:
         raise InputError(f"{folder} has format {value.get('format')!r}, this version reads {FORMAT!r}; save it again")
@@ -95,12 +97,6 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         value["heads"],
         value["seed"],
     )
-
-
-def last_of_run(folder: Path) -> Path | None:
-    """The last checkpoint of a training run's folder, `folder/checkpoints/<number>`; None if it has none."""
-    found = [p for p in (folder / "checkpoints").glob("[!.]*") if (p / JSON_FILE).exists()]
-    return max(found, key=lambda p: p.name, default=None)  # numbers in names have leading zeros
 
 
 def describe_agent(agent: Agent) -> dict[str, Any]:

@@ -44,21 +44,6 @@ def trunk(name: str) -> Callable[[K], K]:
     return _TRUNKS.register(name)
 
 
-def encoder_names() -> list[str]:
-    """Names of all encoders, built in and plugged in."""
-    return _ENCODERS.names()
-
-
-def head_names() -> list[str]:
-    """Names of all heads, built in and plugged in."""
-    return _HEADS.names()
-
-
-def trunk_names() -> list[str]:
-    """Names of all trunks, built in and plugged in."""
-    return _TRUNKS.names()
-
-
 def broken() -> dict[str, str]:
     """Encoder, head and trunk plug-ins that failed to import, with their error."""
     return {**_ENCODERS.broken(), **_HEADS.broken(), **_TRUNKS.broken()}
@@ -104,7 +89,7 @@ def default_encoder(spec: SensorSpec) -> str:
         InputError: no encoder suits the sensor, or several claim its modality.
     """
     for plugin, error in _ENCODERS.broken().items():
-        _log.warning("encoder plug-in %r failed to import and is no candidate: %s", plugin, error)
+        _log.warning("encoder plug-in %r cannot be used: %s", plugin, error)
     claims = [
         name
         for name in _ENCODERS.names()

@@ -45,8 +45,10 @@ class T3Size:
 
 # tiny, small and medium are T3's. Its large was published as 304 M parameters and nothing else: ViT-L's width and heads
 # at T3's depths give 308 M with five encoders (tests/test_t3.py has the sum), and no width that 16 heads divide comes
-# nearer; ViT-L itself, 24 blocks and one patch embedding, has 304 M. nano is for CPUs, ours alone.
+# nearer; ViT-L itself, 24 blocks and one patch embedding, has 304 M. nano and pico are for CPUs, ours
+# alone; pico is small enough for RL on one core.
 SIZES: Mapping[str, T3Size] = {
+    "pico": T3Size(64, 2, encoder_depth=1, trunk_depth=2, patch=16, image=32, decoder=(32, 1, 2)),
     "nano": T3Size(96, 3, encoder_depth=2, trunk_depth=4, patch=8, image=64, decoder=(64, 2, 2)),
     "tiny": T3Size(192, 3),
     "small": T3Size(384, 6),
@@ -70,9 +72,9 @@ def t3_config(
     Sensors of other modalities (proprioception, a goal) take their usual encoders.
 
     Args:
-        size: "nano", "tiny", "small", "medium" or "large".
+        size: "pico", "nano", "tiny", "small", "medium" or "large".
         image: side of the images that the position embeddings are made for, which images of other sizes interpolate;
-            None for the size's own, 64 or 224 pixels.
+            None for the size's own, 32, 64 or 224 pixels.
         patch: side of an image's patch in pixels; None for the size's own, 8 or 16.
         mae: T3's encoders for masked autoencoding, see `encoders.t3.T3Encoder`.
         pooling: of the trunk's features, which policies use, see `trunks.t3.T3Trunk`.

@@ -132,16 +132,6 @@ def run_blocks(
     return tokens
 
 
-def compile_blocks(module: nn.Module) -> None:
-    """Compile every block in a module by itself: equal blocks share one compiled function, so it takes seconds.
-
-    It needs a C++ compiler on a CPU, and Triton on a GPU; without them the first call fails.
-    """
-    for part in module.modules():
-        if isinstance(part, VitBlock):
-            part.compile(dynamic=False)
-
-
 def initialise(module: nn.Module) -> None:
     """Xavier-uniform weights of the linear layers and no biases, as MAE and T3's trunk begin."""
     for part in module.modules():

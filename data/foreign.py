@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from trunkline.data import lerobot
 from trunkline.data.lerobot import RESTORE, Feature
 from trunkline.data.reader import EpisodeDataset
@@ -67,13 +69,14 @@ def import_lerobot(path: str | Path, store: bool = True) -> ImportReport:
 
     Raises:
         InputError: not such a data set, a required key or a file that is missing, a file that is damaged, or one that
-            cannot be written.
+            cannot be written; a reading or an action that is not finite.
     """
     dataset = EpisodeDataset(path)
     for number, file in enumerate(dataset.index.files):
         rows = int(dataset.frames.row_groups(number)[-1])
         if rows < file.frames:
             raise InputError(f"{file.path} has {rows} frames, its episodes have {file.frames}; {RESTORE}")
+    _require_finite(dataset)
     lacks = [f"`{key}` in info.json: {instead}" for key, instead in _OPTIONAL_KEYS.items() if key not in dataset.info]
     if not dataset.tasks:
         lacks.append(f"{lerobot.TASKS}: tasks are those of the episodes table")
@@ -98,6 +101,21 @@ def import_lerobot(path: str | Path, store: bool = True) -> ImportReport:
         dataset.action_spec,
         tuple(lacks),
     )
+
+
+def _require_finite(dataset: EpisodeDataset) -> None:
+    """One pass over the numbers, pictures aside; what is not finite would be met in the middle of training."""
+    index, features = dataset.index, [*dataset.features.values(), dataset.columns["action"]]
+    keys = [f.key for f in features if f.numpy_dtype.kind == "f"]
+    in_order = np.lexsort([index.row_of, index.file_of])  # as `scan` reads them
+    for episode, values in zip(in_order, dataset.frames.scan(keys) if keys else (), strict=bool(keys)):
+        for key, value in values.items():
+            bad = ~np.isfinite(value).reshape(len(value), -1).all(1)
+            if bad.any():
+                raise InputError(
+                    f"{dataset.root}: {key} is not finite in frame {int(bad.argmax())} of episode "
+                    f"{index.numbers[episode]}; {RESTORE}, without that episode"
+                )
 
 
 def _add_statistics(dataset: EpisodeDataset, features: list[Feature]) -> None:

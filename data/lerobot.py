@@ -195,6 +195,37 @@ def load_info(root: Path) -> dict[str, Any]:
     return info
 
 
+def described(info: Mapping[str, Any], path: Path) -> tuple[dict[str, SensorSpec], ActionSpec]:
+    """The SensorSpecs, by feature key, and the ActionSpec of a data set of ours, as info.json states them.
+
+    Args:
+        info: what `load_info` read.
+        path: of that file, for messages.
+
+    Raises:
+        InputError: they are missing or damaged, or a sensor has another shape than its feature.
+    """
+    try:
+        ours = info["trunkline"]
+        sensors = {str(key): SensorSpec.from_json(value) for key, value in ours["sensors"].items()}
+        action = ActionSpec.from_json(ours["action"])
+        _ = action.space, [spec.space for spec in sensors.values()]  # what makes no sense fails here
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        words = f"lacks {error}" if isinstance(error, KeyError) else f"is damaged: {error}"
+        raise InputError(
+            f"{path}: the description of sensors and action under `trunkline` {words}; {RESTORE}"
+        ) from None
+    for key, spec in sensors.items():
+        if key not in info["features"]:
+            raise InputError(f"{path} has no feature {key!r} for its sensor; {RESTORE}")
+        stored = feature_from_json(key, info["features"][key], path).shape
+        if stored != (spec.shape or (1,)):
+            raise InputError(
+                f"{path}: sensor {spec.name!r} has shape {list(spec.shape)}, its feature {list(stored)}; {RESTORE}"
+            )
+    return sensors, action
+
+
 def load_json(path: Path, absent: str) -> Any:
     """A JSON file's value.
 

@@ -27,11 +27,11 @@ def read_metrics(folder: str | Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_text().split("\n")[:-1], 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         try:
             row = json.loads(line)
-            rows.append({"step": int(row["step"]), **row})
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+            rows.append({**row, "step": int(row["step"])})
+        except (KeyError, TypeError, ValueError, OverflowError):  # also what is not JSON or not UTF-8
             raise InputError(f"{path}, line {number} is not a row of metrics; remove that line") from None
     return rows
 

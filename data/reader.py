@@ -1,7 +1,7 @@
 """Reading a LeRobot data set, ours or one that others wrote."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,9 @@ class EpisodeDataset:
         self.tasks = read_tasks(self.root)
         self.index = EpisodeIndex(self.root, self.info, self.columns)
         self.frames = FrameReader(self.index, self.columns, self.fps)
-        self.features, self.sensors = self._read_sensors()
-        self.action_spec = self._read_action()
+        own = None if self.foreign else lerobot.described(self.info, path)
+        self.features, self.sensors = self._read_sensors(None if own is None else own[0])
+        self.action_spec = self._infer_action() if own is None else own[1]
 
     def __len__(self) -> int:
         return len(self.index)
@@ -177,14 +178,10 @@ class EpisodeDataset:
         if not 0 <= index < len(self):
             raise InputError(f"{self.root} has {len(self)} episodes, counted from 0; there is none of index {index}")
 
-    def _read_sensors(self) -> tuple[dict[str, Feature], dict[str, SensorSpec]]:
-        if self.foreign:
+    def _read_sensors(self, specs: Mapping[str, SensorSpec] | None) -> tuple[dict[str, Feature], dict[str, SensorSpec]]:
+        if specs is None:
             features, sensors = infer_sensors(self.columns, self.fps)
         else:
-            specs = {key: SensorSpec.from_json(value) for key, value in self.info["trunkline"]["sensors"].items()}
-            absent = [key for key in specs if key not in self.columns]
-            if absent:
-                raise InputError(f"{self.root / lerobot.INFO} has no feature {absent[0]!r} for its sensor; {RESTORE}")
             features = {spec.name: self.columns[key] for key, spec in specs.items()}
             sensors = {spec.name: spec for spec in specs.values()}
         for name, feature in features.items():
@@ -193,9 +190,7 @@ class EpisodeDataset:
                 sensors[name] = sensors[name].with_statistics(found.mean, found.std)
         return features, sensors
 
-    def _read_action(self) -> ActionSpec:
-        if not self.foreign:
-            return ActionSpec.from_json(self.info["trunkline"]["action"])
+    def _infer_action(self) -> ActionSpec:
         found = self.statistics.get("action")
         if found is not None and np.isfinite([found.minimum, found.maximum]).all():
             low, high = found.minimum, found.maximum

@@ -130,16 +130,23 @@ def to_json(feature: Feature, statistics: Statistics) -> dict[str, Any]:
 
 
 def from_json(feature: Feature, value: Mapping[str, Any]) -> Statistics | None:
-    """The statistics of an entry of stats.json, or None if it lacks mean or std, or they do not fit the feature."""
+    """The statistics of an entry of stats.json, or None if it lacks mean or std, or its values do not fit."""
     shape, scale = _layout(feature)
     size, elements = int(np.prod(shape)), int(np.prod(feature.shape))
 
     def array(name: str) -> np.ndarray | None:
-        values = np.asarray(value.get(name, ()), np.float64).ravel() * scale
+        try:
+            values = np.asarray(value.get(name, ()), np.float64).ravel() * scale
+        except (TypeError, ValueError):  # no numbers
+            return None
         return values.reshape(-1, size) if values.size in (size, elements) else None
 
     mean, std, minimum, maximum = (array(name) for name in ("mean", "std", "min", "max"))
-    if mean is None or std is None or mean.shape != std.shape:
+    if mean is None or std is None or mean.shape != std.shape or not np.isfinite([mean, std]).all():
+        return None
+    try:
+        count = int(np.ravel(value.get("count", 0))[0])
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
     unknown = np.full(size, np.nan)
     # Others keep arrays per element; the elements of a channel have equal weight, so its moments follow exactly.
@@ -152,7 +159,7 @@ def from_json(feature: Feature, value: Mapping[str, Any]) -> Statistics | None:
         whole,
         deviation,
         np.stack([q[0] if q is not None and len(q) == 1 else unknown for q in quantiles]),
-        int(np.ravel(value.get("count", 0))[0]),
+        count,
     )
 
 

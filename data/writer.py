@@ -217,10 +217,9 @@ class EpisodeWriter:
                     path.unlink()
 
     def _refuse_other_data(self, info: Mapping[str, Any]) -> None:
-        ours = info.get("trunkline")
-        if not isinstance(ours, dict):
+        if "trunkline" not in info:
             raise InputError(f"{self.root} holds a data set that trunkline did not write; choose another folder")
-        there = {key: SensorSpec.from_json(value) for key, value in ours["sensors"].items()}
+        there, action = lerobot.described(info, self.root / lerobot.INFO)
         here = {self.layout.sensors[name].key: spec for name, spec in self.sensors.items()}
         if set(there) != set(here):
             raise InputError(
@@ -231,8 +230,8 @@ class EpisodeWriter:
             difference = spec.difference(here[key])
             if difference:
                 raise InputError(f"{self.root} is of another {spec.name!r}: {difference}; choose another folder")
-        if canonical_json(ours["action"]) != canonical_json(self.action.to_json()):
-            raise InputError(f"{self.root} is of another body, {ours['action']['name']!r}; choose another folder")
+        if canonical_json(action.to_json()) != canonical_json(self.action.to_json()):
+            raise InputError(f"{self.root} is of another body, {action.name!r}; choose another folder")
         if info["fps"] != self.layout.fps:
             raise InputError(
                 f"{self.root} has {info['fps']} frames a second, not {self.layout.fps}; choose another folder"

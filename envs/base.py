@@ -44,9 +44,13 @@ class World(VectorEnv[Observations, Any, Any]):
         num_envs: E.
         sensors: names of the sensors to read, None for `default_sensors`.
         num_threads: physics threads; 0 for one a core.
+
+    Attributes:
+        fps: control steps a second, which data sets and videos are timed by; 20 for a family whose steps take no time.
     """
 
     family: ClassVar[str]
+    fps: int = 20
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": ["rgb_array"],
@@ -54,6 +58,7 @@ class World(VectorEnv[Observations, Any, Any]):
 
     def __init__(self, task: str, num_envs: int, sensors: Sequence[str] | None, num_threads: int) -> None:
         self.task = task
+        self.metadata = {**self.metadata, "render_fps": self.fps}
         self.num_envs = num_envs
         self.num_threads = num_threads
         available = {spec.name: spec for spec in self.available_sensors()}

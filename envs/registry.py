@@ -76,8 +76,10 @@ def sample_tasks(task: str, count: int, seed: int, split: str = "train") -> list
     """Draw `count` TaskSpecs of one task and split; the draw depends on (task, seed, split) alone.
 
     Raises:
-        InputError: unknown task, a split the family does not have, or no TaskSpec asked for.
+        InputError: unknown task, a split the family does not have, no TaskSpec asked for, or a negative seed.
     """
+    if seed < 0:
+        raise InputError(f"seed={seed} of {task}; choose 0 or more")
     if count < 1:
         raise InputError(f"count={count} TaskSpecs of {task}; ask for at least 1")
     cls, name = _find(task)

@@ -16,10 +16,11 @@ class SingleEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
     `reset(seed=…)` draws a training TaskSpec from the seed; `reset(options={"task": spec})` starts that one.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (Gymnasium's own declaration)
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (Gymnasium's own declaration)
 
     def __init__(self, task: str, sensors: Sequence[str] | None = None, render_mode: str | None = None, **options: Any):
         self.world = make_worlds(task, 1, sensors, **options)
+        self.metadata = {**self.metadata, "render_fps": self.world.fps}
         self.observation_space = self.world.single_observation_space
         self.action_space = self.world.single_action_space
         self.render_mode = render_mode

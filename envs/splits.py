@@ -18,10 +18,11 @@ def part_of(x: float, y: float, cell: float) -> str:
 
 
 def draw_position(
-    rng: np.random.Generator, part: str, low: tuple[float, float], high: tuple[float, float], cell: float
+    rng: np.random.Generator, part: str | None, low: tuple[float, float], high: tuple[float, float], cell: float
 ) -> tuple[float, float]:
-    """A position within [low, high], uniform over the cells of `part` (by rejection)."""
+    """A position within [low, high], uniform over the cells of `part` (by rejection); None for any cell."""
     while True:
-        x, y = (float(v) for v in rng.uniform(low, high))
-        if part_of(x, y, cell) == part:
+        x = low[0] + (high[0] - low[0]) * rng.random()
+        y = low[1] + (high[1] - low[1]) * rng.random()
+        if part is None or part_of(x, y, cell) == part:
             return x, y

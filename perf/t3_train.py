@@ -27,8 +27,8 @@ from torch.nn import functional as F
 
 from trunkline.agents.agent import Agent
 from trunkline.agents.t3 import SIZES, t3_config
-from trunkline.agents.vit_blocks import compile_blocks
 from trunkline.envs.spec import SensorSpec
+from trunkline.pretrain.blocks import compile_blocks
 
 CLASSES, IMAGE, TOKENS = 22, 224, 197
 H100 = 989e12

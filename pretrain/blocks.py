@@ -20,8 +20,11 @@ def recompute_blocks(agent: Agent) -> None:
 
 
 def compile_blocks(agent: Agent) -> None:
-    """Compile the agent's transformer blocks: those of one shape share one program."""
-    for module in agent.modules():
-        blocks = getattr(module, "blocks", None)
-        for block in blocks if isinstance(blocks, nn.ModuleList) else ():
-            block.compile(dynamic=False)
+    """Compile every transformer block by itself, decoders' too: equal blocks share one program, so it takes seconds.
+
+    It needs a C++ compiler on a CPU, and Triton on a GPU; without them the first call fails.
+    """
+    for name, module in agent.named_modules():
+        if isinstance(module, nn.ModuleList) and name.endswith("blocks"):
+            for block in module:
+                block.compile(dynamic=False)

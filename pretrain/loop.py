@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trunkline.agents.checkpoint import load_into, load_training, save_agent
-from trunkline.agents.threads import threads_for
+from trunkline.agents.threads import threads_for, torch_threads
 from trunkline.data.metrics import MetricsLog
 from trunkline.envs.spec import ActionSpec
 from trunkline.errors import InputError
@@ -54,13 +54,11 @@ class Run:
     def __init__(self, config: TrainingConfig, folder: str | Path, workers: Workers) -> None:
         self.config, self.workers = config, workers
         self.folder = RunFolder(folder)
-        self._threads_before = torch.get_num_threads()
-        torch.set_num_threads(1)  # initial weights are the same wherever they are drawn
-        workload = open_workload(config, workers)
+        with torch_threads(1):  # initial weights are the same wherever they are drawn
+            workload = open_workload(config, workers)
         self._collate, self._average = workload.collate, workload.average_scalars
         self.sampler: Sampler = workload.sampler
         self.agent = workload.agent
-        torch.set_num_threads(config.threads or threads_for(self.agent.sensors) or self._threads_before)
         self.agent.to(workers.device)
         optimiser = Optimiser(
             self.agent,
@@ -122,7 +120,7 @@ class Run:
         self.workers.barrier()  # nobody writes a checkpoint before everybody has read the last one
         config, trainer = self.config, self.trainer
         log = MetricsLog(self.folder.path) if self.workers.rank == 0 else None
-        with log or nullcontext():
+        with log or nullcontext(), torch_threads(config.threads or threads_for(self.agent.sensors)):
             if log is not None:
                 log.rewind(trainer.step)
             while trainer.step < config.steps:
@@ -133,7 +131,6 @@ class Run:
 
     def close(self) -> None:
         """Let go of buffers and threads."""
-        torch.set_num_threads(self._threads_before)
         self.sampler.close()
         if self.validation is not None:
             self.validation.close()

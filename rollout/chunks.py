@@ -11,7 +11,6 @@ from trunkline.errors import unknown
 from trunkline.rollout.policies import Policy
 
 SensorChoice = Mapping[str, Sequence[str]] | Sequence[str] | None
-DEFAULT_FPS = 20
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,7 @@ def plan_task(
                 raise unknown(f"sensor of {task}", name, available)
         recorded = {name: available[name] for name in names if name not in hidden}
         read = tuple(dict.fromkeys((*recorded, *policy.sensors(available))))
-        fps = round(world.metadata.get("render_fps", DEFAULT_FPS))
-        return TaskPlan(task, read, recorded, world.action_spec, fps, own_options, tuple(available))
+        return TaskPlan(task, read, recorded, world.action_spec, world.fps, own_options, tuple(available))
     finally:
         world.close()
 

@@ -15,11 +15,12 @@ from trunkline.errors import InputError, unknown
 from trunkline.rollout.chunks import TaskPlan, make_chunks, plan_task
 from trunkline.rollout.episodes import Lost, Outcome
 from trunkline.rollout.film import Film
+from trunkline.rollout.identity import policy_identity
 from trunkline.rollout.interrupts import uninterrupted
 from trunkline.rollout.policies import AgentPolicy, Policy, PolicyConfig, make_policy
 from trunkline.rollout.pool import PoolConfig, run_chunks
 from trunkline.rollout.progress import Progress
-from trunkline.rollout.results import Row, read_results, write_results
+from trunkline.rollout.results import ArmResults, Row
 
 RESULTS = "results.parquet"
 SAVE_SECONDS = 20.0
@@ -77,8 +78,8 @@ def evaluate(
         config: how.
         arm: name of what is evaluated, in the rows and in the report.
         train_seed: seed of the training run it came from.
-        out: folder of a run. Its `results.parquet` gets the rows, beside those of other arms; episodes that it has
-            already are not run again.
+        out: folder of a run. Its `results.parquet` gets the rows, beside those of other arms, also of ones that are
+            evaluated at the same time; episodes that it has already are not run again.
         **changes: fields of `config`, e.g. num_envs=8.
 
     Returns:
@@ -86,8 +87,8 @@ def evaluate(
         lost episode `lost` says why; its success, progress and return say nothing.
 
     Raises:
-        InputError: unknown fields, tasks or sensors, a policy that cannot act there, or an arm whose rows in
-            `results.parquet` are of another manifest.
+        InputError: unknown fields, tasks or sensors, a policy that cannot act there, an arm whose rows in
+            `results.parquet` are of another manifest or policy, or a folder that cannot be written.
         RuntimeError: a world or policy failed, or kept killing its actors.
     """
     config = _changed(config or EvaluateConfig(), changes)
@@ -95,10 +96,14 @@ def evaluate(
         policy = PolicyConfig("checkpoint", path=str(policy))
     if not arm or "/" in arm:
         raise InputError(f"arm {arm!r} must be non-empty and hold no '/': it names a folder")
-    path = None if out is None else Path(out) / RESULTS
-    others, mine = _rows_there(path, manifest, arm, train_seed)
-    plans, acting = _prepare(policy, manifest, config)
+    here, plans = _prepare(policy, manifest, config)
+    acting = policy if isinstance(policy, PolicyConfig) and config.actors else here
+    about = {"arm": arm, "train_seed": train_seed, "manifest": manifest.sha256, "policy": policy_identity(here)}
     film = Film(None if out is None else Path(out), arm, train_seed, manifest, config.videos, config.video_size)
+    results = ArmResults(None if out is None else Path(out) / RESULTS, about)
+    mine = results.read()
+    if len(mine) < len(manifest):
+        results.prepare()
     pool = config.sized_pool
     planned = {task: len(places) for task, places in manifest.by_task().items()}
     there = {task: sum(manifest.tasks[i].id in mine for i in places) for task, places in manifest.by_task().items()}
@@ -110,7 +115,7 @@ def evaluate(
         saved = time.monotonic()
         try:
             for outcome in run_chunks(acting, pool, chunks):
-                row = _row(outcome, manifest, arm, train_seed)
+                row = _row(outcome, about)
                 if isinstance(outcome, Lost):
                     progress.lost(row["task"], outcome.reason)
                 else:
@@ -118,58 +123,36 @@ def evaluate(
                         row["video"] = film.keep(outcome, plans[row["task"]].fps)
                     progress.finished(row["task"], row["success"], row["steps"])
                 mine[row["task_id"]] = row
-                if path is not None and time.monotonic() - saved > SAVE_SECONDS:
+                if time.monotonic() - saved > SAVE_SECONDS:
                     with uninterrupted():
-                        write_results(path, [*others, *mine.values()])
+                        results.save(mine)
                     saved = time.monotonic()
         finally:
             rows = [mine[task.id] for task in manifest if task.id in mine]
-            if path is not None and chunks:
+            if chunks:
                 with uninterrupted():
-                    write_results(path, [*others, *rows])
+                    results.save({row["task_id"]: row for row in rows})
     return rows
 
 
-def _prepare(
-    policy: Any, manifest: Manifest, config: EvaluateConfig
-) -> tuple[dict[str, TaskPlan], PolicyConfig | Policy]:
-    """How each task is run, and what is given to the runners: a description, or the policy itself."""
+def _prepare(policy: Any, manifest: Manifest, config: EvaluateConfig) -> tuple[Policy, dict[str, TaskPlan]]:
+    """The policy, loaded, and how each task is run."""
     here: Policy
     if isinstance(policy, PolicyConfig):
         here = make_policy(policy)
     else:
         here = policy if isinstance(policy, Policy) else AgentPolicy(policy)
-    plans = {task: plan_task(task, here, options=config.options, record=False) for task in manifest.by_task()}
-    return plans, policy if isinstance(policy, PolicyConfig) and config.actors else here
+    return here, {task: plan_task(task, here, options=config.options, record=False) for task in manifest.by_task()}
 
 
-def _rows_there(path: Path | None, manifest: Manifest, arm: str, train_seed: int) -> tuple[list[Row], dict[str, Row]]:
-    """Rows of other arms and seeds, and those of this one by TaskSpec id."""
-    others: list[Row] = []
-    mine: dict[str, Row] = {}
-    for row in read_results(path) if path is not None else ():
-        if row["arm"] == arm and row["manifest"] != manifest.sha256:
-            raise InputError(
-                f"{path} holds {arm!r} on manifest {row['manifest'][:16]}…, this one is {manifest.sha256[:16]}…; "
-                "choose another arm name or folder"
-            )
-        if (row["arm"], row["train_seed"]) == (arm, train_seed):
-            mine[row["task_id"]] = row
-        else:
-            others.append(row)
-    return others, mine
-
-
-def _row(outcome: Outcome, manifest: Manifest, arm: str, train_seed: int) -> Row:
+def _row(outcome: Outcome, about: Mapping[str, Any]) -> Row:
     task = outcome.task if isinstance(outcome, Lost) else outcome.episode.task
     row: Row = {
-        "arm": arm,
-        "train_seed": train_seed,
+        **about,
         "task": task.task,
         "axis": task.axis,
         "split": task.split,
         "task_id": task.id,
-        "manifest": manifest.sha256,
         "success": False,
         "progress": 0.0,
         "steps": 0,

@@ -75,7 +75,7 @@ def _train(
             if iteration == before:  # every runner was lost; they are being restarted
                 continue
             figures = dict(algorithm.figures)
-            log.log(iteration, {**figures, "total_steps": float(iteration * config.steps_per_iteration)})
+            log.log(iteration, figures)
             if on_iteration is not None:
                 on_iteration(iteration, figures)
             if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
@@ -89,11 +89,11 @@ def _prepare(config: FinetuneConfig) -> tuple[tuple[Group, ...], Agent]:
     """The groups of tasks and the agent as it starts."""
     if config.init is not None:
         agent = load_agent(config.init)
-        groups, _, _ = plan_groups(config.tasks, config.sensors, agent.sensors, agent.actions)
+        groups, _, _ = plan_groups(config.tasks, config.sensors, agent.sensors, agent.actions, config.options)
         if "value" not in agent.heads:
             agent.make_head("value", "value", **agent.config.value)
     else:
-        groups, sensors, actions = plan_groups(config.tasks, config.sensors)
+        groups, sensors, actions = plan_groups(config.tasks, config.sensors, options=config.options)
         known = {} if config.statistics is None else _statistics(config.statistics)
         for name, spec in sensors.items():
             difference = known[name].difference(spec) if name in known else None
@@ -152,7 +152,7 @@ def _contexts(config: FinetuneConfig) -> dict[str, tuple[TaskSpec, ...]] | None:
     for task in config.tasks:
         if task not in indices:
             raise InputError(f"{config.contexts} has no TaskSpec of {task}; it has {', '.join(indices) or 'none'}")
-    other = next((spec for spec in manifest if spec.axis != "seen"), None)
+    other = next((spec for spec in manifest if spec.split.partition("/")[0] != "train"), None)
     if other is not None:
         raise InputError(f"{config.contexts} holds TaskSpec {other.id} of split {other.split}; train on train only")
     return {task: tuple(manifest.tasks[i] for i in indices[task]) for task in config.tasks}
@@ -178,6 +178,8 @@ def _start(algorithm: Finetuner, config: FinetuneConfig, agent: Agent, done: tup
         weights |= {f"critic.{key}": value for key, value in state["critic"].items()}
         optimizers = state["optimizers"]
         algorithm.update_index = int(state["iteration"])
+        # Older checkpoints counted iterations alone.
+        algorithm.total_steps = int(state.get("steps", algorithm.update_index * config.steps_per_iteration))
     algorithm.load(weights, optimizers)
 
 

@@ -18,6 +18,7 @@ from trunkline.envs.base import Observations, World
 from trunkline.envs.random import generator
 from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError, unknown
+from trunkline.rollout.identity import agent_identity, policy_identity
 
 KINDS = ("expert", "random", "checkpoint")
 
@@ -81,6 +82,10 @@ class Policy(ABC):
             InputError: it cannot act in this world.
         """
 
+    def about(self) -> Mapping[str, Any]:
+        """What tells it from other policies of its class, as JSON can hold it; results of one are not another's."""
+        return {}
+
     @abstractmethod
     def act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
         """Actions (E, A) for the present readings; `steps` (E,) counts from the start of each of `world.specs`."""
@@ -98,6 +103,9 @@ class RandomPolicy(Policy):
 
     def __init__(self, seed: int = 0) -> None:
         self._draws = EpisodeDraws("random", seed, _uniform_actions)
+
+    def about(self) -> Mapping[str, Any]:
+        return {"seed": self._draws.seed}
 
     def reset(self, world: World) -> None:
         self._draws.reset()
@@ -120,6 +128,10 @@ class MixedPolicy(Policy):
         self._random = RandomPolicy(config.seed)
         self._noise = EpisodeDraws("noise", config.seed, lambda rng, steps, a: rng.normal(size=(steps, *a.shape)))
         self._coin = EpisodeDraws("coin", config.seed, lambda rng, steps, a: rng.random(steps))
+
+    def about(self) -> Mapping[str, Any]:
+        mixed = {name: getattr(self.config, name) for name in ("noise", "random_fraction", "random_unit", "seed")}
+        return {**mixed, "base": policy_identity(self.base)}
 
     def sensors(self, available: Mapping[str, SensorSpec]) -> tuple[str, ...]:
         return self.base.sensors(available)
@@ -169,6 +181,10 @@ class AgentPolicy(Policy):
         self._draws = EpisodeDraws("sample", seed, _sampling_noise)
         self._state: Any = None
         self._names: tuple[str, ...] = ()
+
+    def about(self) -> Mapping[str, Any]:
+        samples = {} if self.deterministic else {"seed": self._draws.seed}
+        return {"agent": agent_identity(self.agent), "mask": sorted(self.mask), **samples}
 
     def sensors(self, available: Mapping[str, SensorSpec]) -> tuple[str, ...]:
         names = tuple(name for name in self.agent.sensors if name in available and name not in self.mask)

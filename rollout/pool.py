@@ -44,7 +44,7 @@ class PoolConfig:
         window: chunks that may be under way or waiting for the consumer; 0 for twice `actors`.
         cpus_per_actor: what an actor asks of Ray's scheduler.
         timeout_s: without a piece for so long, an actor counts as hung. Start-up of a world included.
-        start_timeout_s: for the first actor to start.
+        start_timeout_s: for an actor to start while no other is there.
         max_restarts: deaths in a row, on one chunk, without a finished episode, before the run is given up.
     """
 
@@ -168,11 +168,11 @@ class Pool:
 
         self.policy = policy
         self.config = config
-        self.replaced = 0
         self._remote = ray.remote(Runner).options(num_cpus=config.cpus_per_actor, max_restarts=0, max_task_retries=0)
         self._actors: list[_Actor] = []
         self._waiting: deque[_Job] = deque()
         self._failed_starts = 0
+        self._changed = time.monotonic()  # when an actor last became ready or was replaced
 
     def __enter__(self) -> "Pool":
         return self
@@ -185,10 +185,6 @@ class Pool:
         while self._actors:
             self._end(self._actors.pop())
 
-    def process_ids(self) -> list[int]:
-        """Process ids of the actors that are ready."""
-        return [actor.place[1] for actor in self._actors if actor.place is not None]
-
     def run(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
         """Run chunks and yield their outcomes, chunk after chunk, within a chunk by place in the manifest.
 
@@ -199,7 +195,7 @@ class Pool:
         source = iter(chunks)
         window = self.config.window or 2 * self.config.actors
         ordered: deque[_Job] = deque()
-        begun = time.monotonic()
+        self._changed = time.monotonic()
         while True:
             while len(ordered) < window and (chunk := next(source, None)) is not None:
                 ordered.append(_Job(chunk))
@@ -210,7 +206,7 @@ class Pool:
             self._harvest(timeout=0.0 if not ordered[0].missing else 0.2)
             if (
                 not any(actor.ready for actor in self._actors)
-                and time.monotonic() - begun > self.config.start_timeout_s
+                and time.monotonic() - self._changed > self.config.start_timeout_s
             ):
                 raise self._no_start()
             while ordered and not ordered[0].missing:
@@ -275,6 +271,7 @@ class Pool:
         if not actor.ready:
             actor.place = answer
             self._failed_starts = 0
+            self._changed = actor.since
             return
         if actor.job is None:
             return  # an empty piece that was asked for before the chunk's end was known
@@ -285,8 +282,8 @@ class Pool:
             actor.job = None
 
     def _replace(self, actor: _Actor, reason: str) -> None:
-        self.replaced += 1
         self._actors.remove(actor)
+        self._changed = time.monotonic()
         self._end(actor)
         if not actor.ready:
             self._failed_starts += 1

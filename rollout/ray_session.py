@@ -1,13 +1,15 @@
 """The one place that starts Ray: loopback only, private, quiet and small.
 
 Whoever reaches one of Ray's ports can run code. A session of ours therefore listens on the loopback address only, which
-is verified after the start; it has a token of its own, kept with its sockets and logs in a private folder (mode 0700)
-that goes when the session ends; no statistics are sent.
+is verified after the start; it has a token of its own, whatever RAY_AUTH_MODE says, kept with its sockets and logs in a
+private folder (mode 0700) that goes when the session ends, or when the next one starts if it was killed; no statistics
+are sent.
 
 A cluster that somebody else started is joined with `address`; who may talk to it is then set there. Across machines
 start it with `RAY_AUTH_MODE=token` and give this process the same token (`RAY_AUTH_TOKEN` or `RAY_AUTH_TOKEN_PATH`).
 """
 
+import fcntl
 import importlib
 import ipaddress
 import os
@@ -20,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from trunkline.errors import InputError
 
@@ -28,6 +30,7 @@ LOOPBACK = "127.0.0.1"
 MEGABYTE = 1 << 20
 # Ray adds about 70 characters to its folder; a Unix socket's path may have 107.
 _MAX_FOLDER = 36
+_PREFIX, _ALIVE = "trunkline-", "alive"
 
 
 @contextmanager
@@ -102,14 +105,15 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
     before = listening_sockets()
-    folder = _private_folder()
+    folder, alive = _private_folder()
     listens_everywhere, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
     token = folder / "token"
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32))
-    # Ray turns token authentication on by itself unless the user's RAY_AUTH_MODE says otherwise.
+    # Where RAY_AUTH_MODE is not set, Ray turns token authentication on by itself, also in this process.
+    authentication = {"RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": None, "RAY_AUTH_TOKEN_PATH": str(token)}
     try:
-        with _environment({"RAY_AUTH_TOKEN": None, "RAY_AUTH_TOKEN_PATH": str(token)}, "RAY_AUTH_MODE"):
+        with _environment(authentication):
             AuthenticationTokenLoader.instance().reset_cache()
             try:
                 ray.init(
@@ -130,6 +134,7 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
         ray_constants.ENABLE_RAY_CLUSTER = listens_everywhere
         AuthenticationTokenLoader.instance().reset_cache()
         shutil.rmtree(folder, ignore_errors=True)
+        alive.close()
 
 
 @dataclass(frozen=True)
@@ -180,19 +185,34 @@ def _python_path() -> str:
     return os.pathsep.join(dict.fromkeys(folder for folder in folders if folder))
 
 
-def _private_folder() -> Path:
+def _private_folder() -> tuple[Path, IO[str]]:
+    """A folder of this session, and a locked file in it: the system lets go of it when the process ends, however."""
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        if len(parent) + len("/trunkline-") + 8 <= _MAX_FOLDER and os.access(parent, os.W_OK):
-            return Path(tempfile.mkdtemp(prefix="trunkline-", dir=parent))  # mkdtemp's mode is 0700
+        if len(parent) + len(f"/{_PREFIX}") + 8 <= _MAX_FOLDER and os.access(parent, os.W_OK):
+            _remove_abandoned(Path(parent))
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))  # mkdtemp's mode is 0700
+            alive = (folder / "new").open("w")
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            (folder / "new").rename(folder / _ALIVE)  # only now: without a lock it would look abandoned
+            return folder, alive
     raise InputError(
         f"temporary folder {tempfile.gettempdir()} has too long a path for sockets; set TMPDIR to a shorter one"
     )
 
 
+def _remove_abandoned(parent: Path) -> None:
+    """Remove this user's folders of sessions whose process was killed, each with its token."""
+    for alive in parent.glob(f"{_PREFIX}*/{_ALIVE}"):
+        with suppress(OSError), alive.open() as file:  # another user's, in use, or gone by now
+            if os.fstat(file.fileno()).st_uid == os.getuid():
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(alive.parent)
+
+
 @contextmanager
-def _environment(changes: Mapping[str, str | None], *also_restored: str) -> Iterator[None]:
-    """Set (None: unset) environment variables for the body, and restore them and others afterwards."""
-    before: dict[str, Any] = {name: os.environ.get(name) for name in (*changes, *also_restored)}
+def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    """Set (None: unset) environment variables for the body, and restore them afterwards."""
+    before: dict[str, Any] = {name: os.environ.get(name) for name in changes}
 
     def apply(values: Mapping[str, str | None]) -> None:
         for name, value in values.items():

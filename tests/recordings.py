@@ -1,11 +1,16 @@
 """Made-up episodes for the tests of data sets."""
 
+import json
+
 import numpy as np
 
 from trunkline.data.episode import Episode
+from trunkline.data.reader import EpisodeDataset
+from trunkline.data.writer import EpisodeWriter, WriterConfig
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 
 ACTION = ActionSpec("gripper", (2,))
+SMALL = WriterConfig(shard_episodes=4)
 VECTORS = {spec.name: spec for spec in (SensorSpec("proprio", "proprio", (3,)), SensorSpec("goal", "goal", (3,)))}
 EVERYTHING = VECTORS | {
     spec.name: spec
@@ -41,3 +46,23 @@ def make_episode(number, sensors=VECTORS, task="fake/reach", length=None):
     actions = rng.uniform(-1, 1, (length, 2)).astype(np.float32)
     rewards = rng.normal(size=length).astype(np.float32)
     return Episode(spec, observations, actions, rewards, number % 3 == 0, (number % 10) / 10)
+
+
+def write(root, episodes, sensors=VECTORS, config=SMALL):
+    """A data set of these episodes."""
+    with EpisodeWriter(root, sensors, ACTION, 20, config) as writer:
+        for episode in episodes:
+            writer.add(episode)
+    return EpisodeDataset(root)
+
+
+def edit_info(change):
+    """A function that changes what a data set's info.json holds."""
+
+    def damage(root):
+        path = root / "meta/info.json"
+        info = json.loads(path.read_text())
+        change(info)
+        path.write_text(json.dumps(info))
+
+    return damage

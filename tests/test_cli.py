@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
@@ -33,6 +34,19 @@ def test_help_names_every_command_and_imports_nothing_heavy():
         (["report", "nowhere"], "nowhere"),
         (["import", "lerobot", "nowhere"], "nowhere"),
         (["envs", "check", "tabletop/puhs"], "did you mean"),
+        (["tasks", "sample", "tasks=[reach", "out=m"], "'tasks=[reach' cannot be read"),
+        (["tasks", "sample", f"count={'9' * 5000}", "out=m"], "cannot be read"),
+        (["tasks", "sample", "tasks=[fake/reach]", f"count={'9' * 400}", "out=m"], "must be a finite number"),
+        (["tasks", "sample", "tasks=[fake/reach]", "seed=-1", "out=m"], "seed=-1 of fake/reach"),
+        (["tasks", "sample", "seed=1,2", "out=m"], "'seed=1,2' gives several values; give one, or a list"),
+        (["tasks", "sample", "out=m", "hydra.foo=1"], "leave it out"),
+        (["collect", "experiment=debug", "out=m"], "this command has no experiment to choose"),
+        (["finetune", "tasks=[fake/reach]", "out=m", "ppo.lr=nan"], "ppo.lr=nan must be a finite number"),
+        (["run", "experiment=debug", f"folder={'x' * 300}"], "File name too long; choose another place"),
+        (["generate", "tuch"], "did you mean 'touch'"),
+        (["generate", "touch", "out=m", "split=vall"], "did you mean 'val'"),
+        (["generate", "touch", "out=m", "sensors=[digt]"], "did you mean 'digit'"),
+        (["generate", "touch", "out=m", "image_size=1"], "choose 8 to 1024 pixels"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):
@@ -41,6 +55,44 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["run", "--help"], "folder = 'runs/quickstart'"),
+        (["run", "experiment=debug", "agent.depth=7", "--help"], "agent.depth = 7"),
+        (["collect", "--help"], "out (required)"),
+        (["tasks", "sample", "--help"], "usage: trunkline tasks sample"),
+        (["tasks", "sample", "-h"], "split = 'train'"),
+        (["tasks", "verify", "--help"], "trunkline tasks verify FILE"),
+        (["import", "t3", "--help"], "kinds = {}"),
+        (["import", "lerobot", "--help"], "trunkline import lerobot PATH"),
+        (["export", "t3", "--help"], "usage: trunkline export t3 CHECKPOINT"),
+        (["generate", "touch", "--help"], "trials = 200"),
+        (["pretrain", "objective=touch", "--help"], "tolerance.share = 0.01"),
+        (["--help"], "touch, touch_small"),
+    ],
+)
+def test_help_shows_the_keys_with_the_values_they_would_have(arguments, shown, capsys):
+    assert main(arguments) == 0
+    assert shown in capsys.readouterr().out
+
+
+def test_text_may_look_like_a_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("2024", "2024_11_23", "1.50", "1e3"):
+        assert main(["tasks", "sample", "tasks=[fake/reach]", "count=1_0", f"out={name}"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"2024", "2024_11_23", "1.50", "1e3"}
+
+
+def test_touch_is_generated_as_asked(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("trunkline.rollout.touch.generate.generate", lambda *a, **k: asked.append((a, k)) or 5)
+    monkeypatch.setattr("trunkline.commands.common.RaySettings.session", lambda self: nullcontext())
+    assert main(["generate", "touch", f"out={tmp_path}", "sensors=[digit]", "trials=3", "split=val", "seed=4"]) == 0
+    ((where, options),) = asked
+    assert where == (tmp_path, "val", 3, ("digit",)) and (options["seed"], options["image_size"]) == (4, 64)
 
 
 def test_tasks_are_sampled_shown_and_verified(capsys, tmp_path, monkeypatch):

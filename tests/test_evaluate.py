@@ -1,6 +1,7 @@
 """Evaluation: rows, resuming, refusals, videos, agents; the same on actors."""
 
 import av
+import pyarrow.parquet as pq
 import pytest
 
 from trunkline.envs.manifest import Manifest
@@ -59,6 +60,69 @@ def test_arms_share_a_table_and_cells_that_are_there_are_not_run_again(tmp_path,
     with pytest.raises(InputError, match="another arm name"):
         evaluate(PolicyConfig("expert"), manifest_of(seed=1), QUIET, arm="expert", out=tmp_path)
     assert len(read_results(tmp_path / "results.parquet")) == 3 * len(manifest)
+
+
+def test_an_arm_and_seed_are_one_policy(tmp_path):
+    from trunkline.agents.checkpoint import save_agent
+
+    manifest = manifest_of(tasks=("fake/reach",))
+    trained, out = agent(), tmp_path / "out"
+    save_agent(trained, tmp_path / "agent")
+    loaded = PolicyConfig("checkpoint", path=str(tmp_path / "agent"))
+    rows = evaluate(loaded, manifest, QUIET, out=out)
+    assert evaluate(trained, manifest, QUIET, out=out) == rows  # the same weights, wherever they are
+    with pytest.raises(InputError, match=r"training seed 0, of policy .* choose another arm name"):
+        evaluate(PolicyConfig("checkpoint", path=loaded.path, mask=("goal",)), manifest, QUIET, out=out)
+    next(trained.parameters()).data += 1
+    save_agent(trained, tmp_path / "agent")
+    with pytest.raises(InputError, match="of policy"):
+        evaluate(loaded, manifest, QUIET, out=out)
+    evaluate(loaded, manifest, QUIET, train_seed=1, out=out)
+    for one, other in ((PolicyConfig("random"), PolicyConfig("random", seed=1)), (PolicyConfig(noise=0.1),) * 2):
+        evaluate(one, manifest, QUIET, arm=one.kind, out=out)
+        if one != other:
+            with pytest.raises(InputError, match="of policy"):
+                evaluate(other, manifest, QUIET, arm=one.kind, out=out)
+
+
+def test_tables_from_before_policies_were_noted_are_read_and_added_to(tmp_path):
+    manifest, path = manifest_of(tasks=("fake/reach",)), tmp_path / "results.parquet"
+    rows = evaluate(PolicyConfig("random"), manifest, QUIET, out=tmp_path)
+    old = pq.read_table(path).drop_columns(["policy"])
+    pq.write_table(old.slice(0, 4), path)
+    assert [row["policy"] for row in read_results(path)] == [None] * 4
+    again = evaluate(PolicyConfig("random"), manifest, QUIET, out=tmp_path)
+    assert again[:4] == [row | {"policy": None} for row in rows[:4]]
+    assert timeless(again[4:]) == timeless(rows[4:])
+
+
+def test_evaluations_into_one_folder_at_the_same_time_keep_each_others_rows(tmp_path, monkeypatch):
+    from trunkline.rollout import evaluate as module
+
+    manifest, run = manifest_of(tasks=("fake/reach",)), module.run_chunks
+
+    def slow(*arguments):
+        for count, outcome in enumerate(run(*arguments)):
+            if count == 3:  # another process does all of its work
+                with monkeypatch.context() as context:
+                    context.setattr(module, "run_chunks", run)
+                    evaluate(PolicyConfig("expert"), manifest, QUIET, arm="expert", out=tmp_path)
+            yield outcome
+
+    monkeypatch.setattr(module, "run_chunks", slow)
+    evaluate(PolicyConfig("random"), manifest, QUIET, arm="random", out=tmp_path)
+    arms = [row["arm"] for row in read_results(tmp_path / "results.parquet")]
+    assert sorted(arms) == ["expert"] * len(manifest) + ["random"] * len(manifest)
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_runs(tmp_path, monkeypatch):
+    from trunkline.rollout import evaluate as module
+
+    monkeypatch.setattr(module, "run_chunks", lambda *_: pytest.fail("an episode was run"))
+    (tmp_path / "file").write_text("dear")
+    for place in (tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(InputError, match=r"cannot write to .*; choose another folder"):
+            evaluate(PolicyConfig(), manifest_of(), QUIET, out=place)
 
 
 def test_what_is_missing_after_an_interrupt_is_run(tmp_path, monkeypatch):

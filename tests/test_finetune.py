@@ -247,10 +247,63 @@ def test_training_on_a_manifest_stays_within_it(tmp_path):
         finetune(make_config(config, contexts=str(tmp_path / "test.json")), tmp_path / "other")
 
 
+def test_worlds_are_made_with_their_familys_options(tmp_path):
+    options = {"tactile": {"touch_sensor": "digit", "image_size": 32}}
+    config = make_config(
+        FAKE,
+        tasks=("tactile/insertion",),
+        sensors={"tactile": ("touch_left",)},
+        options=options,
+        steps=2 * 4,
+        num_envs=2,
+        fragment_length=4,
+    )
+    trained = load_agent(finetune(config, tmp_path / "run"))
+    touch = trained.sensors["touch_left"]
+    assert touch.shape == (32, 32, 3) and touch.mean is not None
+    with pytest.raises(InputError, match=r"options\.tactile"):
+        finetune(make_config(config, options={}), tmp_path / "run")
+    with pytest.raises(InputError, match="option of tactile/insertion 'tuch_sensor'"):
+        finetune(make_config(config, options={"tactile": {"tuch_sensor": "digit"}}), tmp_path / "other")
+    with pytest.raises(InputError, match="world family in options 'tactil'"):
+        finetune(make_config(config, options={"tactil": {}}), tmp_path / "other")
+
+
+def failing(tmp_path, count: int, broken: int, **changes) -> FinetuneConfig:
+    """A run on `count` contexts, of which `broken` ones have a sensor that fails."""
+    contexts = sample_tasks("fake/reach", count, 0)
+    Manifest(tuple(contexts)).save(tmp_path / "train.json")
+    options = {"fake": {"nan_seeds": [spec.seed for spec in contexts[:broken]]}}
+    return make_config(FAKE, tasks=("fake/reach",), contexts=str(tmp_path / "train.json"), options=options, **changes)
+
+
+def test_steps_that_were_dropped_are_not_counted_also_after_resuming(tmp_path):
+    config = failing(tmp_path, count=6, broken=1, steps=4 * 4 * 10)
+
+    def stop(iteration, figures):
+        if iteration == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(config, tmp_path / "run", stop)
+    finetune(config, tmp_path / "run")
+    rows = metrics(tmp_path / "run")
+    assert sum(row["dropped"] for row in rows) > 0
+    assert [row["total_steps"] for row in rows] == list(np.cumsum([row["steps"] for row in rows]))
+    assert rows[-1]["total_steps"] < config.steps
+
+
+def test_a_run_that_has_nothing_left_to_learn_from_says_which_sensor_failed(tmp_path):
+    with pytest.raises(InputError, match=r"0 simulations are left to learn from.*not finite: position of fake/reach"):
+        finetune(failing(tmp_path, count=3, broken=3), tmp_path / "run")
+
+
 def test_a_killed_runner_is_replaced_and_a_run_goes_on_with_another_number(tmp_path):
     import psutil
 
-    config = make_config(FAKE, tasks=("fake/reach",), num_env_runners=2, agent=SMALL, steps=1000 * 4 * 10)
+    config = make_config(
+        FAKE, tasks=("fake/reach",), num_env_runners=2, agent=SMALL, steps=1000 * 4 * 10, checkpoint_every=10
+    )
     runners: list[float] = []
 
     def kill(iteration, figures):
@@ -259,7 +312,7 @@ def test_a_killed_runner_is_replaced_and_a_run_goes_on_with_another_number(tmp_p
             children = psutil.Process().children(recursive=True)
             victim = next(p for p in children if "WorldRunner" in " ".join(p.cmdline()))
             os.kill(victim.pid, signal.SIGKILL)
-        elif iteration > 4 and figures["runners"] == 2:
+        elif iteration > 10 and figures["runners"] == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -273,7 +326,7 @@ def test_a_killed_runner_is_replaced_and_a_run_goes_on_with_another_number(tmp_p
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        finetune(make_config(config, num_env_runners=1), tmp_path, stop)
+        finetune(make_config(config, num_env_runners=0), tmp_path, stop)
     assert [row["step"] for row in metrics(tmp_path)] == list(range(1, last + 3))
 
 

@@ -1,6 +1,7 @@
 """The example distribution with a sensor of its own, installed as a stranger would."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,10 +40,10 @@ import numpy as np
 from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_agent, save_agent
 from trunkline.agents.config import AgentConfig
-from trunkline.agents.registry import encoder_names
+from trunkline.agents.registry import find_encoder
 from trunkline.envs.registry import families, make_worlds, sample_tasks
 
-assert "range_scan" in encoder_names() and "rangeworld" in families()
+assert find_encoder("range_scan").modalities == ("range_scan",) and "rangeworld" in families()
 specs = sample_tasks("rangeworld/corridor", 60, 0, "train") + sample_tasks("rangeworld/corridor", 40, 0, "test/goal")
 world = make_worlds("rangeworld/corridor", num_envs=25)
 actions = {world.action_spec.name: world.action_spec}
@@ -83,6 +84,19 @@ except InputError as error:
     print(error)
 """
     assert "install the distribution that provides 'range_scan'" in run(without)
+
+
+def test_the_readme_shows_a_whole_encoder():
+    readme = (EXAMPLE.parents[1] / "README.md").read_text()
+    shown = next(code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "@encoder" in code)
+    use = """
+import numpy as np
+from trunkline.agents.agent import Agent
+from trunkline.envs.spec import ActionSpec
+agent = Agent({"scan": SensorSpec("scan", "range_scan", (32,))}, {"rover": ActionSpec("rover", (2,))})
+print(type(agent.encoders["scan"]).__name__, agent.act({"scan": np.ones(32)})[0].shape)
+"""
+    assert run(shown + use).strip() == "RangeScanEncoder (2,)"
 
 
 def test_plugin_that_fails_to_import_is_reported(tmp_path):

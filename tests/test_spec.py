@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from typing import Any, Literal
 
 import numpy as np
@@ -75,6 +76,15 @@ def test_registry_names_the_nearest_and_refuses_doubles():
         registry.register("square")(list)
 
 
+def test_a_plug_in_whose_name_is_taken_is_reported(monkeypatch):
+    points = [EntryPoint("square", "builtins:list", "trunkline.test_widgets")]
+    monkeypatch.setattr("trunkline.registry.entry_points", lambda group: points)
+    registry = Registry("widget", "trunkline.test_widgets")
+    registry.register("square")(dict)
+    assert registry.get("square") is dict and registry.names() == ["square"]
+    assert "the name is taken by builtins" in registry.broken()["square"]
+
+
 @dataclass(frozen=True)
 class Inner:
     rate: float = 0.1
@@ -103,6 +113,10 @@ def test_typed_configuration():
         ({}, "steps is missing"),
         ({"steps": "many"}, "steps='many' must be of type int"),
         ({"steps": True}, "must be of type int"),
+        ({"steps": 10**400}, "steps=an integer of 1329 bits must be a finite number"),
+        ({"steps": float("nan")}, "steps=nan must be a finite number"),
+        ({"steps": 1, "inner": {"rate": float("inf")}}, "inner.rate=inf must be a finite number"),
+        ({"steps": 1, "note": 2024}, "note=2024 must be of type str"),
         ({"steps": 1, "inner": {"kind": "c"}}, "unknown value of inner.kind 'c'"),
         ({"steps": 1, "inner": {"names": "x"}}, "must be a list"),
         ({"steps": 1, "inner": 3}, "must be a group"),

@@ -12,6 +12,7 @@ from trunkline.data.fota.shards import find_shards
 from trunkline.errors import InputError
 from trunkline.rollout.report import build_report
 from trunkline.rollout.touch.cells import Matrix, read_cells, write_cells
+from trunkline.rollout.touch.few_shot import FEW_SHOT_SCHEMA
 
 SENSORS = ["digit", "gs_black", "pressure_12x8"]
 SMALL = [
@@ -27,6 +28,7 @@ SMALL = [
     "parts.touch.stage1={patch: 16, steps: 2, batch_size: 8}",
     "parts.touch.stage2={patch: 16, steps: 4, batch_size: 16, alignment: {weight: 1.0}}",
     "parts.touch.single={patch: 16, steps: 2, batch_size: 8}",
+    "parts.touch.few_shot={sensor: wedge, trials: [2, 4], options: {patch: 16, steps: 2, batch_size: 8}}",
 ]
 
 
@@ -46,6 +48,10 @@ def test_the_benchmark_runs_end_to_end_and_resumes(ray_session, tmp_path, capsys
     assert "Touch: sensors × tasks" in page and "data:image/png;base64" in page
     numbers = json.loads((folder / "report.json").read_text())["touch"]
     assert {cell["sensor"] for cell in numbers["cells"]} == set(SENSORS)
+    few = read_cells(folder / "touch" / "few_shot.parquet", FEW_SHOT_SCHEMA)
+    assert {(row["arm"], row["sensor"]) for row in few} == {("pretrained", "wedge"), ("scratch", "wedge")}
+    fewer, more = sorted({row["learned"] for row in few})
+    assert 0 < fewer < more and "Few-shot: wedge" in page
     before = (folder / "touch" / "cells.parquet").read_bytes()
     capsys.readouterr()
     main([*SMALL, f"folder={folder}"])
@@ -76,6 +82,8 @@ def test_generation_goes_on_where_it_was_and_repeats_exactly(ray_session, tmp_pa
         ("parts.touch.hold_out=[[digit,textur]]", "did you mean 'texture'"),
         ("parts.touch.arms=[uper]", "did you mean 'upper'"),
         ("parts.touch.size=nanno", "did you mean 'nano'"),
+        ("parts.touch.few_shot={sensor: digit}", "it must be new"),
+        ("parts.touch.few_shot={sensor: gs_green, trials: [4, 4]}", "must be positive numbers that grow"),
         ("parts.touch.stage2={stepz: 3}", "did you mean"),
         ("parts={tuch: {}}", "did you mean 'touch'"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from trunkline.envs.manifest import disjoint
-from trunkline.envs.registry import make_worlds, sample_tasks
+from trunkline.envs.registry import make_worlds, sample_tasks, splits
 from trunkline.envs.single import make_env
 from trunkline.errors import InputError
 
@@ -124,6 +124,26 @@ def test_gymnasium_checker_accepts_the_single_environment(task):
     check_env(make_env(task), skip_render_check=True)
 
 
+@pytest.mark.parametrize(
+    ("task", "sensors", "fps"),
+    [
+        ("pointmass/reach", None, 20),
+        ("tabletop/reach", None, 20),
+        ("tactile/grip", ("proprio",), 40),
+        ("tactile/insertion", ("proprio",), 40),
+        ("tactile/touch", ("touch_arm",), 50),
+        ("gym:CartPole-v1", None, 50),
+    ],
+)
+def test_frames_a_second_are_the_worlds_control_rate(task, sensors, fps):
+    env = make_env(task, sensors)
+    assert env.world.fps == env.world.metadata["render_fps"] == env.metadata["render_fps"] == fps
+    model = getattr(env.world, "model", None)
+    if model is not None:
+        assert model.opt.timestep * env.world.substeps * fps == pytest.approx(1.0)
+    env.close()
+
+
 def test_any_gymnasium_id_is_a_world():
     specs = sample_tasks("gym:Pendulum-v1", 3, 0, "train")
     world = make_worlds("gym:Pendulum-v1", 2)
@@ -148,6 +168,19 @@ def test_any_gymnasium_id_is_a_world():
     discrete.step(np.zeros((2, 1), int))
 
 
+@pytest.mark.parametrize("seed", [0, 715, 716, 2**40])
+def test_gymnasium_splits_start_from_disjoint_seeds(seed, monkeypatch):
+    parts = splits("gym:CartPole-v1")
+    world = make_worlds("gym:CartPole-v1", 64)
+    asked = []
+    reset = world._envs.reset
+    monkeypatch.setattr(world._envs, "reset", lambda *, seed, options: asked.append(seed) or reset(seed=seed))
+    for part in parts:
+        world.reset(options={"tasks": sample_tasks("gym:CartPole-v1", 64, seed, part)})
+    for number, seeds in enumerate(asked):
+        assert {s % len(parts) for s in seeds} == {number} and max(seeds) < 2**31
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -156,6 +189,8 @@ def test_any_gymnasium_id_is_a_world():
         (lambda: make_worlds("pointmass/reach", sensors=["gaol"]), "did you mean 'goal'"),
         (lambda: make_worlds("pointmass/reach", colour=1), "unknown option"),
         (lambda: make_worlds("gym:Pendulun-v1"), "Pendulun"),
+        (lambda: sample_tasks("gym:Pendulum-v1", 1, -1), "seed=-1"),
+        (lambda: make_worlds("tabletop/reach", image_size="abc"), "image_size='abc': choose 8 to 1024"),
         (lambda: sample_tasks("pointmass/reach", 1, 0, "test/gaol"), "did you mean 'test/goal'"),
         (lambda: make_worlds("fake/reach", 2).step(np.zeros((3, 1))), r"\(3, 1\)"),
         (lambda: make_worlds("fake/reach", 2).step(np.full((2, 1), np.nan)), "environment 0 is not finite"),

@@ -1,13 +1,16 @@
 """Small data sets of touch: the same contacts felt by several made-up sensors, with labels that follow from them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trunkline.data.fota import FotaWriter
+from trunkline.agents.t3 import t3_config
+from trunkline.data.fota import FotaDataset, FotaWriter
 from trunkline.envs.spec import SensorSpec
+from trunkline.pretrain.touch.config import TouchPretrainConfig
 
 SIDE = 32
 SENSORS = {
@@ -16,6 +19,15 @@ SENSORS = {
     "pad": SensorSpec("pad", "taxels", (8, 8, 1)),
 }
 CLASSES = 3
+LABELLED = ("object", "texture", "smoothness", "force", "slip", "contact", "mask", "pose_3d", "pose_6d")
+SMALL = replace(
+    t3_config("nano", image=32),
+    width=32, depth=1, attention_heads=2,
+    encoders={
+        "*:tactile_rgb": {"name": "t3", "patch": 8, "depth": 1, "heads": 2},
+        "*:taxels": {"name": "taxels", "depth": 1, "heads": 2},
+    },
+)  # fmt: skip
 
 
 def contacts(count: int, seed: int = 0, frames: int = 4) -> list[dict[str, Any]]:
@@ -88,3 +100,16 @@ def write_touch(
                     mask = depth(touch, SIDE) > 0.1 if sensor.dtype == "uint8" else None
                     writer.add(f"{i:05d}", feel(sensor, touch, i), labels, mask)
     return root
+
+
+def datasets(data: str, split: str = "val") -> list[FotaDataset]:
+    """The data sets of all sensors."""
+    return [FotaDataset(Path(data) / name, split) for name in SENSORS]
+
+
+def touch_config(data: str) -> TouchPretrainConfig:
+    """A run of four steps."""
+    return TouchPretrainConfig(
+        data, tasks=LABELLED, agent=SMALL, steps=4, batch_size=24, pairs_per_step=3, lr=1e-3, warmup=2, log_every=1,
+        checkpoint_every=2, device="cpu", shuffle_buffer=64,
+    )  # fmt: skip

@@ -42,3 +42,16 @@ class Trunk(nn.Module):
             padding: (B, N) bool, True where a token is missing.
             lengths: how many tokens each of the S sensors gave, in their order; None for one sensor.
         """
+
+
+def mean_token(tokens: Tensor, padding: Tensor | None = None) -> Tensor:
+    """The mean (B, D) of the tokens (B, N, D) that are there; zeros where none is.
+
+    Args:
+        tokens: (B, N, D).
+        padding: (B, N) bool, True where a token is missing.
+    """
+    if padding is None:
+        return tokens[:, 0] if tokens.shape[1] == 1 else tokens.mean(1)
+    present = (~padding).to(tokens.dtype).unsqueeze(-1)
+    return (tokens * present).sum(1) / present.sum(1).clamp(min=1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trunkline.agents.registry import trunk
-from trunkline.agents.trunks.base import Trunk
+from trunkline.agents.trunks.base import Trunk, mean_token
 from trunkline.agents.vit_blocks import VitBlock, initialise, run_blocks
 from trunkline.errors import InputError, unknown
 
@@ -70,12 +70,12 @@ class T3Trunk(Trunk):
             raise InputError("trunk 't3' with pooling=none has no features; set trunk_options.pooling to cls or global")
         lengths = [tokens.shape[1]] if lengths is None else lengths
         if self.pooling == "global":
-            return _mean(self._run(tokens, padding), _patches(lengths), padding)
+            patches = torch.tensor(_patches(lengths), device=tokens.device)
+            chosen = self._run(tokens, padding).index_select(1, patches)
+            return mean_token(chosen, None if padding is None else padding.index_select(1, patches))
         starts = [sum(lengths[:i]) for i in range(len(lengths))]
-        features: Tensor = _mean(
-            self.norm(self._run(tokens, padding, starts)), None, None if padding is None else padding[:, starts]
-        )
-        return features
+        firsts = self.norm(self._run(tokens, padding, starts))
+        return mean_token(firsts, None if padding is None else padding[:, starts])
 
     def _run(self, tokens: Tensor, padding: Tensor | None, only: Sequence[int] | None = None) -> Tensor:
         attend = None if padding is None else ~padding[:, None, None, :]
@@ -92,15 +92,3 @@ def _patches(lengths: Sequence[int]) -> list[int]:
         indices += range(start + (length > 1), start + length)
         start += length
     return indices
-
-
-def _mean(tokens: Tensor, indices: list[int] | None, padding: Tensor | None) -> Tensor:
-    """The mean (B, D) of the tokens at these indices (None for all) that are there."""
-    if indices is not None:
-        chosen = torch.tensor(indices, device=tokens.device)
-        tokens = tokens.index_select(1, chosen)
-        padding = None if padding is None else padding.index_select(1, chosen)
-    if padding is None:
-        return tokens[:, 0] if tokens.shape[1] == 1 else tokens.mean(1)
-    present = (~padding).to(tokens.dtype).unsqueeze(-1)
-    return (tokens * present).sum(1) / present.sum(1).clamp(min=1)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from trunkline.agents.layers import linear
 from trunkline.agents.registry import trunk
-from trunkline.agents.trunks.base import Trunk
+from trunkline.agents.trunks.base import Trunk, mean_token
 from trunkline.errors import InputError
 
 
@@ -101,7 +101,7 @@ class TransformerTrunk(Trunk):
         The features are the readout token's output; with depth 0, GELU of the mean of the tokens that are there.
         """
         if not self.depth:
-            return F.gelu(_mean(tokens, padding))
+            return F.gelu(mean_token(tokens, padding))
         tokens = torch.cat([self.readout_token.expand(len(tokens), -1, -1), tokens], dim=1)
         attend = None if padding is None else ~F.pad(padding, (1, 0))[:, None, None, :]
         for block in self.blocks[:-1]:
@@ -109,10 +109,3 @@ class TransformerTrunk(Trunk):
         tokens = self.blocks[-1](tokens, attend, first_only=True)
         features: Tensor = self.norm(tokens[:, 0])
         return features
-
-
-def _mean(tokens: Tensor, padding: Tensor | None) -> Tensor:
-    if padding is None:
-        return tokens[:, 0] if tokens.shape[1] == 1 else tokens.mean(1)
-    present = (~padding).to(tokens.dtype).unsqueeze(-1)
-    return (tokens * present).sum(1) / present.sum(1).clamp(min=1)

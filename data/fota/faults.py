@@ -91,7 +91,7 @@ class FaultLog:
         if bad >= limit.least and bad > limit.share * of:
             raise InputError(
                 f"{bad} of {of} samples are bad, more than {limit.share:.4g} of them; the first is {self.faults[0]}; "
-                "restore the shards from their source, or allow more with the stream's `tolerance`"
+                "restore the shards from their source, or allow more with `tolerance.share` and `tolerance.least`"
             )
 
     def state_dict(self) -> dict[str, Any]:

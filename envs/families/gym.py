@@ -22,6 +22,8 @@ from trunkline.errors import InputError
 
 DEFAULT_MAX_STEPS = 1000
 _PARTS = ("train", "validation/goal", "test/goal")
+# Gymnasium takes seeds below 2**31; a multiple of the parts, so that the remainder keeps each seed in its part.
+_SEEDS = 2**31 // len(_PARTS) * len(_PARTS)
 
 
 def _make(task: str, kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:
@@ -57,6 +59,7 @@ class GymWorld(World):
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             raise InputError(f"gymnasium cannot make {task!r}: {error}") from error
         self._probe_spaces = probe.observation_space, probe.action_space
+        self.fps = round(probe.metadata.get("render_fps") or self.fps)
         probe.close()  # type: ignore[no-untyped-call]
         super().__init__(task, num_envs, sensors, num_threads)
         # A fork server starts workers quickly and, unlike a fork, not as copies of a process with running threads.
@@ -126,7 +129,7 @@ class GymWorld(World):
         mask[ids] = True
         seeds: list[int | None] = [None] * self.num_envs
         for i, task in zip(ids, tasks, strict=True):
-            seeds[i] = task.seed % 2**31
+            seeds[i] = task.seed % _SEEDS
         # The first reset of a vector environment must be of all its environments.
         options = {"reset_mask": mask} if self.active.any() and not mask.all() and self._latest is not None else None
         self._latest, _ = self._envs.reset(seed=seeds, options=options)

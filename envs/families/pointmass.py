@@ -25,6 +25,7 @@ TOLERANCE = 0.02  # m
 MAX_STEPS = 60
 SUBSTEPS = 5
 TIMESTEP = 0.01  # s
+FRAME_RATE = 1.0 / (SUBSTEPS * TIMESTEP)
 FORCE = 2.0  # N at action 1
 # Mass in kg and damping in N·s/m of the body; the object axis tests bodies lighter and heavier than any in training.
 MASSES = {"train": (0.8, 1.25), "validation": (0.65, 0.75), "test": (0.4, 0.6)}
@@ -71,6 +72,7 @@ class PointMass(World):
     """
 
     family = "pointmass"
+    fps = round(FRAME_RATE)
 
     def __init__(
         self, task: str, num_envs: int, sensors: Sequence[str] | None = None, num_threads: int = 1, **options: Any
@@ -109,7 +111,7 @@ class PointMass(World):
 
     def available_sensors(self) -> list[SensorSpec]:
         state = SensorSpec("point_state", "proprio", (4,), low=-1.0, high=1.0, units="m, m/s")
-        return [state, goal_sensor(), camera_sensor(CAMERA_SIZE, EYE, 1 / (SUBSTEPS * TIMESTEP))]
+        return [state, goal_sensor(), camera_sensor(CAMERA_SIZE, EYE, FRAME_RATE)]
 
     def default_sensors(self) -> tuple[str, ...]:
         return ("point_state", "goal")

@@ -63,6 +63,7 @@ class Tabletop(World):
     """
 
     family = "tabletop"
+    fps = round(FRAME_RATE)
 
     def __init__(
         self,

@@ -16,10 +16,10 @@ def checked_image_size(size: int) -> int:
     """Pixels a side of a world's images, as they were asked for.
 
     Raises:
-        InputError: too few or too many.
+        InputError: too few or too many, or no whole number.
     """
-    if not 8 <= size <= 1024:
-        raise InputError(f"image_size={size}: choose 8 to 1024 pixels")
+    if not isinstance(size, int) or not 8 <= size <= 1024:
+        raise InputError(f"image_size={size!r}: choose 8 to 1024 pixels, a whole number")
     return size
 
 

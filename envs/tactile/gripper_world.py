@@ -15,7 +15,7 @@ from trunkline.envs.base import Observations, World
 from trunkline.envs.mujoco.raycast import View, pictures
 from trunkline.envs.mujoco.sensors import checked_image_size, proprio_sensor
 from trunkline.envs.spec import SensorSpec
-from trunkline.envs.tactile.gripper import SUBSTEPS
+from trunkline.envs.tactile.gripper import FRAME_RATE, SUBSTEPS
 from trunkline.envs.tactile.gripper_touch import TOUCH, TouchPads, in_pad, taxel_sensor
 from trunkline.envs.tactile.pads import unsensed
 from trunkline.envs.tactile.readings import contact_seeds
@@ -46,6 +46,7 @@ class GripperWorld(World):
     """
 
     family = "tactile"
+    fps = round(FRAME_RATE)
     view: View
 
     def __init__(

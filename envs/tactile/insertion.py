@@ -1,7 +1,8 @@
 """`tactile/insertion`: seat a plug, held with an unknown offset, in a socket that is not quite where it should be.
 
-The hand knows where it is (`proprio`, `wrist`) and where the socket ought to be (`goal`). It does not know how the plug
-sits between its pads (across, up and down, and turned) nor how far the socket is off: that can only be felt.
+The hand knows where it is (`proprio`, `wrist`) and where the socket ought to be (`goal`, `to_goal`). It does not know
+how the plug sits between its pads (across, up and down, and turned) nor how far the socket is off: that can only be
+felt.
 
 Legend: E simulations, n episodes that start. Computed element by element: the same bits in a batch of any size.
 """
@@ -26,6 +27,7 @@ from trunkline.envs.tactile.insertion_task import (
     ENCODER_STEP,
     plug_state_sensor,
     sample_params,
+    to_goal_sensor,
     wrist_sensor,
 )
 from trunkline.errors import InputError
@@ -68,13 +70,13 @@ class Insertion(GripperWorld):
         return draw_tasks(cls.family, task, count, seed, split, MAX_STEPS, lambda rng: sample_params(rng, context))
 
     def default_sensors(self) -> tuple[str, ...]:
-        return ("touch_left", "touch_right", "proprio", "wrist", "goal")
+        return ("touch_left", "touch_right", "proprio", "wrist", "goal", "to_goal")
 
     def make_action_spec(self) -> ActionSpec:
         return ActionSpec("touch_arm", (4,))
 
     def _own_sensors(self) -> list[SensorSpec]:
-        return [wrist_sensor(), goal_sensor(), plug_state_sensor()]
+        return [wrist_sensor(), goal_sensor(), to_goal_sensor(), plug_state_sensor()]
 
     def _build(self) -> Any:
         return insertion_spec()
@@ -197,6 +199,9 @@ class Insertion(GripperWorld):
             return self._read_proprio()
         if name == "goal":
             return self._nominal.astype(np.float32)
+        if name == "to_goal":
+            to_goal: np.ndarray = (self._nominal - self._hand[:, :3]).astype(np.float32)
+            return to_goal
         if name == "wrist":
             turn = self._hand[:, 3]
             value = np.stack([turn, self._hand_rate[:, 3], self._command[:, 3] - turn], 1)

@@ -74,6 +74,15 @@ def plug_state_sensor() -> SensorSpec:
     return SensorSpec("plug_state", "state", (12,), units="m, 1, N", privileged=True)
 
 
+def to_goal_sensor() -> SensorSpec:
+    """From the hand to where the socket's middle ought to be, (3,).
+
+    The same as `goal` minus the hand's position, but with a scale of its own: what decides is tenths of a millimetre,
+    a hundredth of the range over which the two differ from episode to episode.
+    """
+    return SensorSpec("to_goal", "goal", (3,), units="m")
+
+
 def wrist_sensor() -> SensorSpec:
     """The hand's turn about y, its rate, and commanded minus actual turn, (3,), in whole steps of its encoder."""
     return SensorSpec("wrist", "proprio", (3,), units="rad, rad/s", form={"resolution": ENCODER_STEP})

@@ -8,6 +8,7 @@ searched too.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -188,6 +189,14 @@ def _yaml_files(folder: Any) -> list[Any]:
 
 
 def _read(name: str, file: Any) -> TouchSensor:
+    if not isinstance(file, Path):  # in an archive
+        return _parse(name, file, 0)
+    return _parse(name, file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _parse(name: str, file: Any, modified: int) -> TouchSensor:
+    """The sensor in a file as it was at the time `modified`: worlds ask for the whole catalogue, parsing takes long."""
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -59,6 +59,7 @@ class Touch(World):
     """
 
     family = "tactile"
+    fps = round(FRAME_RATE)
 
     def __init__(
         self,

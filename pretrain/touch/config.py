@@ -6,11 +6,12 @@ from typing import Any, Literal, get_args
 
 from trunkline.agents.config import AgentConfig
 from trunkline.agents.t3 import t3_config
+from trunkline.data.fota.faults import Tolerance
 from trunkline.errors import InputError, unknown
 from trunkline.pretrain.combine import EQUAL
 from trunkline.pretrain.config import TrainingConfig
 
-AgreementKind = Literal["vicreg", "infonce"]
+AgreementKind = Literal["infonce", "vicreg"]
 EVERY = "*"
 
 
@@ -20,14 +21,14 @@ class AlignmentConfig:
 
     Attributes:
         weight: of its loss in the step, where the tasks' losses together have weight 1; 0 leaves it out.
-        kind: "vicreg" (Bardes et al., 2022), or "infonce" (van den Oord et al., 2018; symmetric, over the batch's
-            contacts). Agreement alone, without what keeps features apart, collapses them.
+        kind: "infonce" (van den Oord et al., 2018; symmetric, over the batch's contacts), or "vicreg" (Bardes et al.,
+            2022). Agreement alone, without what keeps features apart, collapses them.
         temperature: of "infonce".
         batch_size: contacts a step over all workers; 0 for as many as a pair gets.
     """
 
     weight: float = 0.0
-    kind: AgreementKind = "vicreg"
+    kind: AgreementKind = "infonce"
     temperature: float = 0.1
     batch_size: int = 0
 
@@ -70,6 +71,7 @@ class TouchPretrainConfig(TrainingConfig):
         alignment: agreement of sensors about the same contact.
         shuffle_buffer: samples in memory per sensor, out of which batches are drawn.
         decoders: threads that decode, for each sensor; 0 to decode in the thread that reads ahead.
+        tolerance: how many bad samples of a stream are skipped before the run stops.
     """
 
     batch_size: int = 64
@@ -93,6 +95,7 @@ class TouchPretrainConfig(TrainingConfig):
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     shuffle_buffer: int = 2048
     decoders: int = 0
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
     def __post_init__(self) -> None:
         self._make_tuples("sensors", "tasks")

@@ -71,11 +71,15 @@ class TouchCorpus:
         return kept
 
     def fit(self, tasks: Mapping[str, TouchTask], pairs: Sequence[Pair]) -> dict[str, TouchTask]:
-        """The tasks with what their heads must know of all labels of the pairs that are learned from."""
+        """The tasks with what their heads must know of all labels of the pairs that are learned from.
+
+        Raises:
+            InputError: no sample of a data set has usable labels of a task that it should have.
+        """
         fitted = {}
         for name, task in tasks.items():
             labels = [
-                read_labels(dataset, (*task.fields, *TRIAL_FIELDS, CONTACT_FIELD))
+                _task_labels(dataset, name, task)
                 for pair in pairs
                 if pair.task == name and not task.fitted
                 for dataset in self.having(pair.sensor, task)
@@ -124,6 +128,16 @@ def has_fields(dataset: FotaDataset, fields: Sequence[str]) -> bool:
     except InputError:
         return False
     return True
+
+
+def _task_labels(dataset: FotaDataset, name: str, task: TouchTask) -> dict[str, np.ndarray]:
+    labels = read_labels(dataset, (*task.fields, *TRIAL_FIELDS, CONTACT_FIELD))
+    if not all(len(values) for values in labels.values()):
+        raise InputError(
+            f"{dataset.root}: no sample has a usable label {' or '.join(task.fields)} of task {name!r}; repair the "
+            f"labels, or hold out [{dataset.sensor.name},{name}]"
+        )
+    return labels
 
 
 def read_labels(dataset: FotaDataset, fields: Sequence[str]) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ import torch
 
 from trunkline.agents.agent import Agent
 from trunkline.data.fota.dataset import FotaDataset
+from trunkline.data.fota.faults import Tolerance
 from trunkline.data.fota.stream import FotaStream
 from trunkline.errors import InputError, unknown
 from trunkline.pretrain.touch.batch import TouchTensors
@@ -94,6 +95,7 @@ def evaluate_cells(
     limit: int | None = None,
     through: str | None = None,
     seed: int = 0,
+    tolerance: Tolerance | None = None,
 ) -> list[Cell]:
     """What an agent says of every sample, for each sensor and task that its data set has labels for.
 
@@ -106,6 +108,7 @@ def evaluate_cells(
         through: read every data set's touches with this sensor's encoder, as they are: the nearest sensor's model
             applied to another sensor. None for each one's own.
         seed: of the choice of samples and of pairs of touches.
+        tolerance: how many bad samples are skipped.
 
     Raises:
         InputError: an unknown task, or an encoder or a head that the agent lacks.
@@ -133,7 +136,8 @@ def evaluate_cells(
                     groups.setdefault((task.two_touches, having), {})[name] = task
             found: dict[str, Cell] = {}
             for (_, having), group in groups.items():
-                found |= _evaluate_group(agent, [sets[i] for i in having], encoder, group, batch_size, limit, seed)
+                chosen = [sets[i] for i in having]
+                found |= _evaluate_group(agent, chosen, encoder, group, batch_size, limit, seed, tolerance)
             cells += [found[name] for name in labelled if name in found]
     finally:
         agent.train(training)
@@ -151,6 +155,7 @@ def _evaluate_group(
     batch_size: int,
     limit: int | None,
     seed: int,
+    tolerance: Tolerance | None,
 ) -> dict[str, Cell]:
     """Tasks on the same touches of one sensor, all of single touches or all of pairs."""
     paired = next(iter(tasks.values())).two_touches
@@ -165,6 +170,7 @@ def _evaluate_group(
         seed=seed,
         epochs=1,
         workers=0,
+        tolerance=tolerance,
     )
     parts: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {name: [] for name in tasks}
     left = {name: limit for name in tasks}

@@ -127,6 +127,7 @@ def make_pair_sampler(
             workers=config.decoders,
             rank=rank,
             world_size=world_size,
+            tolerance=config.tolerance,
         )
     extra = []
     if config.alignment.weight:

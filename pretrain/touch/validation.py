@@ -24,6 +24,7 @@ class TouchValidation:
         assert config.validation_data is not None and isinstance(trainer.objective, TouchObjective)
         self._agent, self._objective = trainer.agent, trainer.objective
         self._batch_size, self._limit = config.batch_size, config.batch_size * config.validation_batches
+        self._tolerance = config.tolerance
         corpus = open_touch_data(config.validation_data, config.validation_split)
         self._datasets = [d for name, sets in corpus.datasets.items() for d in sets if name in self._agent.encoders]
 
@@ -33,7 +34,12 @@ class TouchValidation:
     def measure(self) -> dict[str, float]:
         """ "validation/<sensor>/<task>" of each pair, and "validation/<task>", their mean."""
         cells = evaluate_cells(
-            self._agent, self._datasets, self._objective.tasks, batch_size=self._batch_size, limit=self._limit
+            self._agent,
+            self._datasets,
+            self._objective.tasks,
+            batch_size=self._batch_size,
+            limit=self._limit,
+            tolerance=self._tolerance,
         )
         of_task: dict[str, list[float]] = {}
         values: dict[str, float] = {}

@@ -41,7 +41,7 @@ class Part(ABC):
 
     @abstractmethod
     def run(self, stages: Stages, say: Callable[[str], None]) -> None:
-        """Do every stage that is not done yet; a Ray session is there."""
+        """Do every stage that is not done yet; within a stage a Ray session is there."""
 
 
 def part(name: str) -> Callable[[type[Part]], type[Part]]:

@@ -1,11 +1,15 @@
 """The main job: from manifests to the report, resumable by stage."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trunkline.data.collection import open_datasets
+from trunkline.data.metrics import read_metrics
+from trunkline.pretrain import config as pretraining
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.collect import CollectConfig, collect
@@ -18,12 +22,21 @@ from trunkline.rollout.finetune import FinetuneConfig, finetune
 from trunkline.rollout.policies import PolicyConfig
 from trunkline.rollout.ray_session import ray_session
 from trunkline.rollout.report import build_report
+from trunkline.rollout.rl import config as finetuning
 from trunkline.run_folder import RunFolder
 from trunkline.schema import build
 
 Say = Callable[[str], None]
 # Where a run is computed may change when it is resumed; what it computes may not.
-ELSEWHERE = frozenset({"num_cpus", "address", "folder"})
+ELSEWHERE = frozenset(
+    {
+        *("num_cpus", "address", "folder"),
+        *("collect.pool", "collect.retry_lost", "collect.quiet"),
+        *(f"{stage}.{key}" for stage in ("pretrain", "imitate") for key in pretraining.ELSEWHERE),
+        *(f"finetune.{key}" for key in finetuning.ELSEWHERE),
+        *(f"evaluation.options.{key}" for key in ("actors", "pool", "quiet")),
+    }
+)
 
 
 def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
@@ -37,11 +50,16 @@ def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
     Raises:
         InputError: bad configuration, or a folder that holds another run.
     """
-    job = _Job(config, command, say)  # checks the whole configuration before anything is written
+    job = _Job(config, say)  # checks the whole configuration before anything is written
     place = RunFolder(job.folder)
     place.check(config, ELSEWHERE)
     place.claim(config)
-    with ray_session(num_cpus=config.num_cpus, address=config.address):
+    with ExitStack() as until_the_end:
+
+        def start_ray() -> None:
+            until_the_end.enter_context(ray_session(num_cpus=config.num_cpus, address=config.address))
+
+        job.stages = Stages(job.folder, command, before_first=start_ray)
         if config.tasks:
             job.collect()
             for seed in config.seeds:
@@ -53,12 +71,12 @@ def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
 
 
 class _Job:
-    def __init__(self, config: ExperimentConfig, command: str, say: Say) -> None:
+    stages: Stages
+
+    def __init__(self, config: ExperimentConfig, say: Say) -> None:
         self.config = config
         self.folder = Path(config.folder)
         self.say = say
-        self._stages: Stages | None = None
-        self._command = command
         self.parts = [make_part(name, options, self.folder) for name, options in config.parts.items()]
         if not config.tasks:
             return
@@ -69,13 +87,6 @@ class _Job:
         self._pretrain_config("pretrain", self.config.seeds[0])
         self._pretrain_config("imitation", self.config.seeds[0])
         self._finetune_config("rl_scratch", self.config.seeds[0])
-
-    @property
-    def stages(self) -> Stages:
-        """The record of what is done."""
-        if self._stages is None:
-            self._stages = Stages(self.folder, self._command)
-        return self._stages
 
     def collect(self) -> None:
         """Manifests, pretraining episodes with hidden sensors, and demonstrations with all of them."""
@@ -90,7 +101,7 @@ class _Job:
         config = self._collect_config(plan, hidden)
         result = collect(self._manifests[name], self.data(name), config, sensors=self.config.sensors or None)
         self.say(str(result))
-        return result.steps
+        return sum(dataset.num_frames for dataset in open_datasets(result.root))  # of all attempts
 
     def _collect_config(self, plan: CollectionPlan, hidden: tuple[str, ...]) -> CollectConfig:
         policy = build(PolicyConfig, plan.policy, "policy")
@@ -122,8 +133,9 @@ class _Job:
 
     def _finetune(self, name: str, seed: int) -> int:
         config = self._finetune_config(name, seed)
-        finetune(config, self.training(name, seed), self._say_progress(f"{name}/seed{seed}", config.iterations))
-        return config.iterations * config.steps_per_iteration
+        folder = self.training(name, seed)
+        finetune(config, folder, self._say_progress(f"{name}/seed{seed}", config.iterations))
+        return int(read_metrics(folder)[-1]["total_steps"])
 
     def _finetune_config(self, name: str, seed: int) -> FinetuneConfig:
         fixed: dict[str, Any] = {"tasks": self.config.tasks, "seed": seed, "sensors": self.config.sensors}

@@ -25,11 +25,13 @@ class Stages:
     Args:
         folder: the run's folder.
         command: how the run was started, for the report.
+        before_first: called once, before the first stage that is not done.
     """
 
-    def __init__(self, folder: Path, command: str) -> None:
+    def __init__(self, folder: Path, command: str, before_first: Callable[[], None] = lambda: None) -> None:
         self._path = folder / "stages.json"
         self._command = command
+        self._before_first: Callable[[], None] | None = before_first
         self._records: dict[str, dict[str, Any]] = {}
         if self._path.exists():
             try:
@@ -43,6 +45,9 @@ class Stages:
         if record.get("done"):
             say(f"{name}: done before, {record['seconds']:.0f} s")
             return
+        if self._before_first is not None:
+            prepare, self._before_first = self._before_first, None
+            prepare()
         start = time.perf_counter()
         frames, done = 0, False
         try:

@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from trunkline.errors import InputError
 from trunkline.rollout.report import arms
+from trunkline.rollout.results import read_table
 from trunkline.rollout.statistics import Floats, Scores
 
 _TEXT, _REAL = "text", "numbers"
@@ -165,11 +165,7 @@ def load_results(path: Path) -> Results:
             f"no {path.name} in {path.parent}; run `trunkline evaluate` first, or name a run folder that has it"
         )
     remedy = "evaluate again with `trunkline evaluate`"
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is truncated or no parquet file ({reason}); {remedy}") from None
+    table = read_table(path, remedy)
     missing = [name for name in (*COLUMNS, "lost") if name not in table.column_names]
     if missing:
         raise InputError(

@@ -114,12 +114,14 @@ class Finetuner(Algorithm):
 
     Attributes:
         update_index: iterations done; set it to continue a run.
+        total_steps: environment steps that all of them learned from; set it too.
         restart_every: every so many iterations all runners begin new episodes. Episodes in flight are not part of a
             checkpoint; with this at the checkpoints' interval a resumed run equals an uninterrupted one.
         figures: the last iteration's losses, success rates and times.
     """
 
     update_index: int = 0
+    total_steps: int = 0
     restart_every: int | None = None
     figures: Mapping[str, float] = MappingProxyType({})
     _lost: int = 0
@@ -149,6 +151,7 @@ class Finetuner(Algorithm):
             return
         self._lost = 0
         fragments = _merge(samples)
+        self._require_enough(fragments, samples)
         sampled = time.perf_counter()
         learner_figures = self._learn(fragments)
         if not np.isfinite([learner_figures["policy_loss"], learner_figures["value_loss"]]).all():
@@ -156,16 +159,38 @@ class Finetuner(Algorithm):
         learned = time.perf_counter()
         self.update_index += 1
         steps = sum(f.rewards.size for f in fragments)
+        self.total_steps += steps
         self.figures = {
             **learner_figures,
             **_episode_figures(samples),
             "steps": steps,
+            "total_steps": self.total_steps,
             "runners": len(samples),
             "sampling_seconds": sampled - start,
             "learning_seconds": learned - sampled,
             "steps_per_second": steps / (learned - start),
         }
         self.metrics.log_dict(dict(self.figures), key=FIGURES, window=1)
+
+    def _require_enough(self, fragments: list[Fragment], samples: list[Sample]) -> None:
+        """See that every learner gets rows for each of its minibatches; without them it could take no step.
+
+        Raises:
+            InputError: it would not; names the sensors that were not finite.
+        """
+        learners = max(1, self.config.num_learners)
+        ppo: PPOConfig = self.config.learner_config_dict["ppo"]
+        # The learner that gets least of a group: see `fragment.split`. Groups are divided into minibatches each.
+        if max(len(f.rewards) * (f.num_simulations // learners) for f in fragments) >= ppo.minibatches:
+            return
+        left = sum(f.num_simulations for f in fragments)
+        totals = _task_totals(samples)
+        failed = "; ".join(f"{', '.join(sorted(t.failed))} of {task}" for task, t in totals.items() if t.failed)
+        raise InputError(
+            f"iteration {self.update_index}: {left} simulations are left to learn from, too few for {learners} "
+            f"learner(s) and minibatches={ppo.minibatches}; not finite: {failed or 'nothing'}; mend the sensor, or "
+            "leave it out (sensors=…)"
+        )
 
     def _sample(self) -> list[Sample]:
         restart = bool(self.restart_every) and self.update_index % (self.restart_every or 1) == 0
@@ -233,12 +258,18 @@ def _merge(samples: list[Sample]) -> list[Fragment]:
     return [join(fragments) for fragments in zip(*(sample.fragments for sample in samples), strict=True)]
 
 
-def _episode_figures(samples: list[Sample]) -> dict[str, float]:
-    """Success rate, mean return and mean length of the episodes that ended, by task."""
+def _task_totals(samples: list[Sample]) -> dict[str, TaskStatistics]:
+    """The statistics of each task over all runners."""
     totals: dict[str, TaskStatistics] = {}
     for sample in samples:
         for task, statistics in sample.statistics.items():
             totals.setdefault(task, TaskStatistics()).add(statistics)
+    return totals
+
+
+def _episode_figures(samples: list[Sample]) -> dict[str, float]:
+    """Success rate, mean return and mean length of the episodes that ended, by task."""
+    totals = _task_totals(samples)
     figures: dict[str, float] = {"dropped": float(sum(total.dropped for total in totals.values()))}
     for task, total in totals.items():
         figures[f"episodes/{task}"] = float(total.episodes)

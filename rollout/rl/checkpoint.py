@@ -22,6 +22,7 @@ def save_finetuned(path: Path, config: FinetuneConfig, algorithm: Finetuner, age
     agent.load_state_dict(state)
     training = {
         "iteration": algorithm.update_index,
+        "steps": algorithm.total_steps,
         "kl_coefficient": config.ppo.kl_at(algorithm.update_index),
         "critic": {name.partition(".")[2]: value for name, value in weights.items() if name.startswith("critic.")},
         "optimizers": algorithm.optimizer_state(),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
+from typing import Any
 
 from trunkline.agents.config import AgentConfig
 from trunkline.errors import InputError
@@ -80,6 +81,7 @@ class FinetuneConfig:
         agent: the architecture, if it starts from scratch.
         sensors: sensors read, by world family; families not named read their default ones, of which an agent from a
             checkpoint sees those that it knows.
+        options: of worlds, by family.
         statistics: data sets, or a checkpoint, with the sensors' statistics for an agent from scratch; None measures
             them under random actions.
         freeze: the policy's parts that do not learn, e.g. "encoders", "trunk".
@@ -105,6 +107,7 @@ class FinetuneConfig:
     init: str | None = None
     agent: AgentConfig = field(default_factory=AgentConfig)
     sensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     statistics: str | None = None
     freeze: tuple[str, ...] = ()
     separate_critic: bool = True

@@ -6,7 +6,6 @@ leaves is arrays. Legend: T steps, E simulations.
 """
 
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
@@ -21,7 +20,7 @@ from ray.rllib.env.env_runner import EnvRunner
 from trunkline.agents.threads import torch_threads
 from trunkline.envs.base import World
 from trunkline.envs.random import generator
-from trunkline.envs.registry import make_worlds, sample_tasks
+from trunkline.envs.registry import sample_tasks
 from trunkline.envs.spec import TaskSpec
 from trunkline.rollout.rl.fragment import Fragment, Group, Sample, TaskStatistics
 from trunkline.rollout.rl.module import AgentModule
@@ -130,10 +129,6 @@ class WorldRunner(EnvRunner):
         """Nothing: statistics travel with the sample."""
         return {}
 
-    def process_id(self) -> int:
-        """This runner's operating-system process."""
-        return os.getpid()
-
     def stop(self) -> None:
         """Close the worlds."""
         for lane in self._lanes:
@@ -147,9 +142,7 @@ class _Lane:
         self.group = group
         self.settings = settings
         self.runner = runner
-        self.worlds: list[World] = [
-            make_worlds(task, num_envs, group.sensors, settings.num_threads) for task in group.tasks
-        ]
+        self.worlds: list[World] = [group.make_worlds(task, num_envs, settings.num_threads) for task in group.tasks]
         self.rows = [slice(i * num_envs, (i + 1) * num_envs) for i in range(len(self.worlds))]
         self.num_rows = num_envs * len(self.worlds)
         self.task = np.repeat(np.arange(len(self.worlds)), num_envs)
@@ -266,6 +259,7 @@ class _Lane:
             bad = ~np.isfinite(value).reshape(len(value), -1).all(1)
             for row in ids[bad & sound[ids]]:
                 task, step = self.group.tasks[self.task[row]], self.lengths[row]
+                self.statistics[self.task[row]].failed.add(name)
                 logger.warning("sensor %s of %s is not finite at step %d; fragment dropped", name, task, step)
             sound[ids[bad]] = False
             values = {**values, name: np.where(bad.reshape(-1, *[1] * (value.ndim - 1)), 0, value)}

@@ -5,10 +5,14 @@ Legend: T steps, E simulations, K episodes that were truncated, A action dimensi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from trunkline.envs.base import World
+from trunkline.envs.registry import make_worlds
 from trunkline.envs.spec import ActionSpec
+from trunkline.rollout.chunks import family_of
 
 
 @dataclass(frozen=True)
@@ -20,23 +24,34 @@ class Group:
         action: the body's actuators.
         sensors: names of the sensors that are read.
         tasks: "family/task" of each.
+        options: of their worlds, by family.
     """
 
     name: str
     action: ActionSpec
     sensors: tuple[str, ...]
     tasks: tuple[str, ...]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def make_worlds(self, task: str, num_envs: int, num_threads: int = 1) -> World:
+        """Simulations of one of its tasks, with its sensors and options."""
+        return make_worlds(task, num_envs, self.sensors, num_threads, **self.options.get(family_of(task), {}))
 
 
 @dataclass
 class TaskStatistics:
-    """Sums over the episodes of one task that ended in a fragment."""
+    """Sums over the episodes of one task that ended in a fragment.
+
+    Attributes:
+        dropped: simulations that the fragment leaves out, because one of the sensors `failed` was not finite.
+    """
 
     episodes: int = 0
     successes: int = 0
     returns: float = 0.0
     steps: int = 0
     dropped: int = 0
+    failed: set[str] = field(default_factory=set)
 
     def add(self, other: "TaskStatistics") -> None:
         """Add another's sums to these."""
@@ -45,6 +60,7 @@ class TaskStatistics:
         self.returns += other.returns
         self.steps += other.steps
         self.dropped += other.dropped
+        self.failed |= other.failed
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """From tasks to groups: which simulations run through the agent together, and what sensors and bodies there are."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from trunkline.envs.registry import make_worlds
 from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError, unknown
+from trunkline.rollout.chunks import family_of
 from trunkline.rollout.rl.fragment import Group
 
 
@@ -13,6 +15,7 @@ def plan_groups(
     sensors: Mapping[str, Sequence[str]],
     known: Mapping[str, SensorSpec] | None = None,
     bodies: Mapping[str, ActionSpec] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[tuple[Group, ...], dict[str, SensorSpec], dict[str, ActionSpec]]:
     """Group tasks by body and sensors.
 
@@ -21,23 +24,27 @@ def plan_groups(
         sensors: names of the sensors to read, by world family; families that are not named read their default ones.
         known: the sensors of a trained agent; others are left out, and these must be the very same.
         bodies: the bodies of a trained agent.
+        options: of worlds, by family.
 
     Returns:
         The groups, the sensors and the bodies by name, in the order of first appearance.
 
     Raises:
-        InputError: unknown task or sensor, a task that the agent has no sensor or body for, or two sensors of one name
-            but different forms.
+        InputError: unknown task, sensor or option, a task that the agent has no sensor or body for, or two sensors of
+            one name but different forms.
     """
     members: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     found: dict[str, SensorSpec] = {}
     actions: dict[str, ActionSpec] = {}
-    families = {_family(task) for task in tasks}
-    for family in sensors:
-        if family not in families:
-            raise unknown("world family in sensors", family, families)
+    options = options or {}
+    families = {family_of(task) for task in tasks}
+    for key, named in (("sensors", sensors), ("options", options)):
+        for family in named:
+            if family not in families:
+                raise unknown(f"world family in {key}", family, families)
     for task in tasks:
-        world = make_worlds(task, 1, sensors.get(_family(task)))
+        family = family_of(task)
+        world = make_worlds(task, 1, sensors.get(family), **options.get(family, {}))
         specs, action = dict(world.sensors), world.action_spec
         world.close()
         if known is not None:
@@ -56,11 +63,7 @@ def plan_groups(
             raise InputError(f"the body {action.name!r} of {task} has other actions than the agent's of that name")
         members.setdefault((action.name, tuple(specs)), []).append(task)
     groups = tuple(
-        Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group))
+        Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group), options)
         for (body, names), group in members.items()
     )
     return groups, found, actions
-
-
-def _family(task: str) -> str:
-    return task.partition(":" if task.startswith("gym:") else "/")[0]

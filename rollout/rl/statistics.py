@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from trunkline.envs.random import generator
-from trunkline.envs.registry import make_worlds, sample_tasks
+from trunkline.envs.registry import sample_tasks
 from trunkline.envs.spec import SensorSpec
 from trunkline.rollout.rl.fragment import Group
 
@@ -20,7 +20,7 @@ def measure_statistics(
     for group in groups:
         for task in group.tasks:
             rng = generator("statistics", task, seed)
-            world = make_worlds(task, SIMULATIONS, group.sensors)
+            world = group.make_worlds(task, SIMULATIONS)
             world.action_space.seed(int(rng.integers(2**31)))
             contexts = sample_tasks(task, SIMULATIONS * STEPS // EVERY, int(rng.integers(2**31)), "train")
             observations, _ = world.reset(options={"tasks": contexts})

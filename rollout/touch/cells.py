@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from trunkline.errors import InputError
 from trunkline.files import replacing
+from trunkline.pretrain.touch.evaluate import Cell
 from trunkline.rollout.statistics import CONFIDENCE, Interval
 
 ARMS = {
@@ -51,13 +52,34 @@ SCHEMA = pa.schema(
 LEAST_SPAN = 0.1  # between chance and the upper bound, below which a cell has no normalised score
 
 
-def write_cells(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def cell_row(
+    cell: Cell, arm: str, seed: int, through: str, *, held_out: bool = False, resamples: int = 500
+) -> dict[str, Any]:
+    """The row of a measured cell, with draws of its trials."""
+    measured = cell.measure()
+    return {
+        "arm": arm,
+        "train_seed": seed,
+        "sensor": cell.sensor,
+        "task": cell.task,
+        "held_out": held_out,
+        "through": through,
+        "metric": measured.name,
+        "value": float(measured.value),
+        "chance": float(measured.chance),
+        "samples": len(cell.target),
+        "trials": len(set(cell.groups.tolist())),
+        "draws": cell.resample(resamples).tolist(),
+    }
+
+
+def write_cells(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema = SCHEMA) -> None:
     """Write rows, whole or not at all."""
     with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], SCHEMA), temporary)
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema), temporary)
 
 
-def read_cells(path: Path) -> list[dict[str, Any]]:
+def read_cells(path: Path, schema: pa.Schema = SCHEMA) -> list[dict[str, Any]]:
     """Read what `write_cells` wrote.
 
     Raises:
@@ -67,7 +89,7 @@ def read_cells(path: Path) -> list[dict[str, Any]]:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is truncated or no parquet file ({error}); run the touch part again") from None
-    if table.schema.names != SCHEMA.names:
+    if table.schema.names != schema.names:
         raise InputError(f"{path} has columns {', '.join(table.schema.names)}; run the touch part again")
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
@@ -97,7 +119,7 @@ class Matrix:
     def value(self, arm: str, sensor: str, task: str) -> Interval | None:
         """The metric itself, the mean over seeds."""
         rows = self.rows(arm, sensor, task)
-        return _interval(float(np.mean([row["value"] for row in rows])), _draws(rows)) if rows else None
+        return mean_of(rows) if rows else None
 
     def chance(self, sensor: str, task: str) -> float | None:
         """What knowing nothing reaches."""
@@ -126,6 +148,11 @@ class Matrix:
         point = (float(np.mean([row["value"] for row in rows])) - chance) / span
         spans = np.maximum(_draws(upper) - chance, LEAST_SPAN)
         return point, (_draws(rows) - chance) / spans
+
+
+def mean_of(rows: Sequence[Mapping[str, Any]]) -> Interval:
+    """The mean of a metric over the seeds of one cell."""
+    return _interval(float(np.mean([row["value"] for row in rows])), _draws(rows))
 
 
 def _draws(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -6,10 +6,30 @@ from typing import Any
 
 from trunkline.agents.t3 import SIZES
 from trunkline.envs.tactile.sensor import load_touch_sensor, touch_sensor_names
-from trunkline.errors import unknown
+from trunkline.errors import InputError, unknown
 from trunkline.pretrain.touch.task import make_tasks
 
 TASKS = ("object", "texture", "smoothness", "force", "slip", "mask", "pose_3d", "pose_6d")
+
+
+@dataclass(frozen=True)
+class FewShotConfig:
+    """How fast a new sensor is learned.
+
+    Attributes:
+        sensor: of the catalogue, one that the benchmark does not have.
+        trials: of the new sensor that a model learns from, a model each; a trial has about six samples.
+        options: of the training (`TouchPretrainConfig`).
+    """
+
+    sensor: str
+    trials: tuple[int, ...] = (4, 11, 33, 105, 333)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        load_touch_sensor(self.sensor)
+        if not self.trials or list(self.trials) != sorted(set(self.trials)) or self.trials[0] < 1:
+            raise InputError(f"parts.touch.few_shot.trials={list(self.trials)} must be positive numbers that grow")
 
 
 @dataclass(frozen=True)
@@ -26,11 +46,12 @@ class TouchConfig:
         hold_out: pairs [sensor, task] that are never learned from, in any arm but the upper bound.
         unlabelled: sensors without any label in training.
         seeds: of training.
-        size: of the T3: "nano" (for CPUs), "tiny", "small", "medium", "large".
+        size: of the T3: "pico", "nano" (for CPUs), "tiny", "small", "medium", "large".
         stage1: options of the masked autoencoding (`TouchPretrainConfig`); steps: 0 leaves it out.
         stage2: options of the supervised training on all sensors.
         single: options of the training on one sensor alone, for the baselines.
         arms: of the comparison: "transfer", "upper", "single" (nearest sensor, and no trunk sharing).
+        few_shot: a sensor that is new to the trained model, and how much of it is learned from; None for none.
         limit: test samples a cell; 0 for all.
         resamples: of the bootstrap.
     """
@@ -49,6 +70,7 @@ class TouchConfig:
     stage2: Mapping[str, Any] = field(default_factory=dict)
     single: Mapping[str, Any] = field(default_factory=dict)
     arms: tuple[str, ...] = ("transfer", "upper", "single")
+    few_shot: FewShotConfig | None = None
     limit: int = 0
     resamples: int = 500
 
@@ -73,6 +95,12 @@ class TouchConfig:
         for arm in self.arms:
             if arm not in ("transfer", "upper", "single"):
                 raise unknown("arm in parts.touch.arms", arm, ("transfer", "upper", "single"))
+
+        if self.few_shot is not None:
+            if load_touch_sensor(self.few_shot.sensor).name in names:
+                raise InputError(f"parts.touch.few_shot.sensor={self.few_shot.sensor!r} is in sensors; it must be new")
+            if "transfer" not in self.arms:
+                raise InputError("parts.touch.few_shot starts from the arm 'transfer'; add it to arms")
 
     @property
     def withheld(self) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from trunkline.agents.checkpoint import load_agent
 from trunkline.data.fota.dataset import FotaDataset
 from trunkline.pretrain.touch.corpus import open_touch_data
 from trunkline.pretrain.touch.evaluate import Cell, evaluate_cells
-from trunkline.rollout.touch.cells import write_cells
+from trunkline.rollout.touch.cells import cell_row, write_cells
 from trunkline.rollout.touch.training import Plan
 
 _CHOICE_SAMPLES = 256  # of the validation split, by which the nearest sensor is chosen
@@ -80,21 +80,8 @@ class Evaluation:
         return evaluate_cells(agent, sets, list(tasks), limit=self.config.limit or None, through=through)
 
     def _row(self, arm: str, seed: int, cell: Cell, through: str) -> dict[str, Any]:
-        measured = cell.measure()
-        return {
-            "arm": arm,
-            "train_seed": seed,
-            "sensor": cell.sensor,
-            "task": cell.task,
-            "held_out": self.config.held_out(cell.sensor, cell.task),
-            "through": through,
-            "metric": measured.name,
-            "value": float(measured.value),
-            "chance": float(measured.chance),
-            "samples": len(cell.target),
-            "trials": len(set(cell.groups.tolist())),
-            "draws": cell.resample(self.config.resamples).tolist(),
-        }
+        held_out = self.config.held_out(cell.sensor, cell.task)
+        return cell_row(cell, arm, seed, through, held_out=held_out, resamples=self.config.resamples)
 
     def _shape(self, sensor: str) -> tuple[int, ...]:
         return self._test[sensor][0].sensor.shape

@@ -1,15 +1,16 @@
 """The training runs of a touch benchmark: what each arm learns from, and running them side by side on Ray."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trunkline.agents.t3 import t3_config
 from trunkline.envs.tactile.sensor import load_touch_sensor
-from trunkline.errors import InputError
 from trunkline.pretrain.touch.config import TouchPretrainConfig
 from trunkline.pretrain.touch.task import make_tasks
 from trunkline.pretrain.train import pretrain
+from trunkline.rollout.jobs import run_jobs
 from trunkline.rollout.touch.config import TouchConfig
 from trunkline.schema import build
 
@@ -50,28 +51,28 @@ class Plan:
         """Rounds of runs; those of a round need nothing of each other."""
         first: Runs = {}
         if self._masked:
-            first["stage1"] = self._run("stage1", seed, self.config.stage1, tasks=("mae",))
+            first["stage1"] = self.run("stage1", seed, self.config.stage1, tasks=("mae",))
         second: Runs = {}
         start = {"init_from": str(self.place("stage1", seed))} if self._masked else {}
         labelled = {"tasks": self.config.tasks, **start}
         if "transfer" in self.config.arms:
             given = {**labelled, "hold_out": self.config.withheld}
-            second["transfer"] = self._run("transfer", seed, self.config.stage2, **given)
+            second["transfer"] = self.run("transfer", seed, self.config.stage2, **given)
         if "upper" in self.config.arms:
-            second["upper"] = self._run("upper", seed, self.config.stage2, **labelled, hold_out=())
+            second["upper"] = self.run("upper", seed, self.config.stage2, **labelled, hold_out=())
         if "single" in self.config.arms:
             for sensor in self.alone:
-                tasks = [task for task in self._possible(sensor) if not self.config.held_out(sensor, task)]
+                tasks = [task for task in self.possible(sensor) if not self.config.held_out(sensor, task)]
                 arm = f"single/{sensor}"
-                second[arm] = self._run(arm, seed, self.config.single, tasks=tasks, sensors=(sensor,))
+                second[arm] = self.run(arm, seed, self.config.single, tasks=tasks, sensors=(sensor,))
         return [(name, runs) for name, runs in (("stage1", first), ("stage2", second)) if runs]
 
     @property
     def alone(self) -> list[str]:
         """Sensors that have a model of their own: all that have a label in training."""
-        return [s for s in self.sensors if not all(self.config.held_out(s, task) for task in self._possible(s))]
+        return [s for s in self.sensors if not all(self.config.held_out(s, task) for task in self.possible(s))]
 
-    def _possible(self, sensor: str) -> list[str]:
+    def possible(self, sensor: str) -> list[str]:
         """Tasks that a sensor has labels for: only images have a contact mask."""
         tasks = make_tasks(self.config.tasks)
         return [name for name, task in tasks.items() if sensor in self._optical or "mask" not in task.fields]
@@ -80,7 +81,8 @@ class Plan:
     def _masked(self) -> bool:
         return self.config.stage1.get("steps", 1) > 0 and bool(self.config.arms)
 
-    def _run(self, arm: str, seed: int, options: Mapping[str, Any], **fixed: Any) -> tuple[TouchPretrainConfig, Path]:
+    def run(self, arm: str, seed: int, options: Mapping[str, Any], **fixed: Any) -> tuple[TouchPretrainConfig, Path]:
+        """One training run and its place; `fixed` are what the arm is, `options` what the user may set."""
         options = dict(options)
         shape = {key: options.pop(key) for key in ("patch",) if key in options}
         heads = options.pop("task_options", {})
@@ -91,25 +93,6 @@ class Plan:
 
 
 def train(runs: Runs, say: Callable[[str], None]) -> int:
-    """Train all of them, as many at a time as there are CPUs (GPUs, where there are any); samples seen.
-
-    Each resumes where it was; a Ray session is there.
-    """
-    import ray
-
-    gpus = ray.cluster_resources().get("GPU", 0)
-    remote = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_retries=2)(_train)
-    waiting = {remote.remote(config, folder): name for name, (config, folder) in runs.items()}
-    while waiting:
-        (ready,), _ = ray.wait(list(waiting), num_returns=1)
-        name = waiting.pop(ready)
-        try:
-            ray.get(ready)
-        except InputError as error:  # without the worker's traceback
-            raise InputError(f"{name}: {getattr(error, 'cause', error)}") from None
-        say(f"touch: {name} trained, {len(waiting)} to go")
+    """Train all of them side by side, each from where it was; samples seen. A Ray session is there."""
+    run_jobs({f"touch: {name}": partial(pretrain, config, folder) for name, (config, folder) in runs.items()}, say)
     return sum(config.steps * config.batch_size for config, _ in runs.values())
-
-
-def _train(config: TouchPretrainConfig, folder: Path) -> None:
-    pretrain(config, folder)

@@ -8,16 +8,21 @@ import importlib
 import os
 import sys
 
+from trunkline.configuration import groups
 from trunkline.errors import InputError, unknown
 
 # command: (what it does, its usage)
 COMMANDS = {
     "run": (
         "the whole experiment, resumable by stage: collect, pretrain, imitate, finetune, evaluate, report",
-        "[experiment=quickstart|standard|debug] [folder=DIR] [key=value …]",
+        "[experiment=NAME] [folder=DIR] [key=value …]",
     ),
     "collect": ("episodes of several tasks into one data set", "tasks=[a/b,…] out=DIR [episodes=N] [key=value …]"),
-    "pretrain": ("an agent on recorded episodes", "data=DIR out=DIR [objective.name=NAME] [key=value …]"),
+    "generate": (
+        "labelled touch, a data set a sensor",
+        "touch out=DIR [sensors=[a,b,…]] [trials=N] [split=train|val|test] [key=value …]",
+    ),
+    "pretrain": ("an agent on recorded episodes", "data=DIR out=DIR [objective=NAME] [key=value …]"),
     "finetune": ("an agent with RL", "tasks=[a/b,…] out=DIR [init=CHECKPOINT] [key=value …]"),
     "evaluate": ("a policy on a manifest", "manifest=FILE out=DIR [policy.path=CHECKPOINT] [key=value …]"),
     "report": ("one HTML file from a run folder", "FOLDER"),
@@ -28,9 +33,12 @@ COMMANDS = {
 }
 
 
-_WITHOUT_CONFIGURATION = ("report", "tasks", "import", "export", "envs")
+_WITHOUT_CONFIGURATION = ("generate", "report", "tasks", "import", "export", "envs")
 # A file or folder that the user named and that cannot be read or written.
-_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
+_UNUSABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
+    *(errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY, errno.ENXIO, errno.EINVAL),
+)
 
 
 def usage() -> str:
@@ -39,7 +47,9 @@ def usage() -> str:
     lines += [f"  {name:<9} {what}\n            trunkline {name} {how}" for name, (what, how) in COMMANDS.items()]
     lines += [
         "",
-        "`trunkline <command> --help` prints the command's configuration with its defaults.",
+        f"experiments: {', '.join(groups()['experiment'])}",
+        "`trunkline <command> --help` prints the command's configuration with its defaults; so do "
+        "`generate touch`, `tasks sample`, `import t3` and `export t3` with --help.",
         "exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (the same command again resumes)",
     ]
     return "\n".join(lines)

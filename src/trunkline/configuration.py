@@ -5,13 +5,15 @@ answers with the nearest match, so overrides may name any key, also one that the
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+import yaml
+
 from trunkline.errors import InputError, unknown
 
-_KEY = re.compile(r"^[\w][\w./@-]*=")
+_KEY = re.compile(r"[\w][\w.-]*=")
 
 
 def groups() -> dict[str, list[str]]:
@@ -24,8 +26,13 @@ def groups() -> dict[str, list[str]]:
     }
 
 
-def compose(name: str, overrides: Sequence[str]) -> dict[str, Any]:
+def compose(name: str, overrides: Sequence[str], texts: Collection[str] = ()) -> dict[str, Any]:
     """The configuration configs/<name>.yaml with overrides `key=value`.
+
+    Args:
+        name: of the file.
+        overrides: as on the command line.
+        texts: dotted keys whose values are text, also where they look like numbers: `out=2024_11`.
 
     Raises:
         InputError: an override that is not one, or an unknown option of a group (with the nearest match).
@@ -35,20 +42,8 @@ def compose(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    options = groups()
-    prepared = []
-    for override in overrides:
-        match = _KEY.match(override)
-        if match is None:
-            raise InputError(f"argument {override!r} is not key=value")
-        key = match.group()[:-1]
-        if key in options:
-            value = override[match.end() :]
-            if value not in options[key]:
-                raise unknown(key, value, options[key])
-            prepared.append(override)
-        else:
-            prepared.append(f"++{override}")
+    chosen = _groups_of(name)
+    prepared = [_prepared(override, chosen, texts) for override in overrides]
     try:
         with hydra.initialize_config_module("trunkline.configs", version_base="1.3"):
             composed = hydra.compose(name, prepared)
@@ -56,3 +51,41 @@ def compose(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(f"configuration: {' '.join(str(error).split())}") from None
     return dict(plain)
+
+
+def _groups_of(name: str) -> dict[str, list[str]]:
+    """The groups that a configuration chooses from, and the options of each."""
+    value = yaml.safe_load((files("trunkline.configs") / f"{name}.yaml").read_text(encoding="utf-8"))
+    defaults = [entry for entry in value.get("defaults", ()) if isinstance(entry, dict)]
+    return {group: options for group, options in groups().items() if any(group in entry for entry in defaults)}
+
+
+def _prepared(override: str, chosen: Mapping[str, list[str]], texts: Collection[str]) -> str:
+    """An override as Hydra takes it; it is parsed alone, so that a mistake can be named."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    match = _KEY.match(override)
+    if match is None:
+        raise InputError(f"argument {override!r} is not key=value")
+    key, value = match.group()[:-1], override[match.end() :]
+    if key in chosen:
+        if value not in chosen[key]:
+            raise unknown(key, value, chosen[key])
+        return override
+    if key in groups():
+        raise InputError(f"argument {override!r}: this command has no {key} to choose; leave it out")
+    if key.partition(".")[0] == "hydra":
+        raise InputError(f"argument {override!r}: settings of Hydra itself do not apply; leave it out")
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except (HydraException, ValueError) as error:  # ValueError: a number of thousands of digits
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"argument {override!r} cannot be read ({reason}); close every bracket, and quote text that holds "
+            f"special characters: '{key}=\"…\"'"
+        ) from None
+    if parsed.is_sweep_override():
+        raise InputError(f"argument {override!r} gives several values; give one, or a list: {key}=[{value}]")
+    number = isinstance(parsed.value(), int | float) and not isinstance(parsed.value(), bool)
+    return f'++{key}="{value}"' if number and key in texts else f"++{override}"

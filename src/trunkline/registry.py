@@ -72,7 +72,7 @@ class Registry:
         return sorted(self._parts)
 
     def broken(self) -> dict[str, str]:
-        """Plug-ins that failed to import, with their error."""
+        """Plug-ins that cannot be used, with the reason: they failed to import, or their name is taken."""
         self._load()
         return dict(self._broken)
 
@@ -97,4 +97,6 @@ class Registry:
             except Exception as error:  # a stranger's code may fail in any way; the look-up reports it by name
                 self._broken[point.name] = f"{point.value}: {type(error).__name__}: {error}"
             else:
-                self._parts.setdefault(point.name, part)
+                if self._parts.setdefault(point.name, part) is not part:
+                    taken = self._parts[point.name].__module__
+                    self._broken[point.name] = f"{point.value}: the name is taken by {taken}; rename the entry point"

@@ -1,12 +1,16 @@
 """A run's folder: whose it is, its checkpoints, and the latest of them.
 
-<folder>/config.yaml, checkpoints/<8 digits: updates done>/, and what else the run writes: metrics.jsonl, TensorBoard
-events, results.parquet, report.html
+<folder>/config.yaml, checkpoints/<at least 8 digits: updates done>/, and what else the run writes: metrics.jsonl,
+TensorBoard events, results.parquet, report.html. `.lock` is held by the process that runs it.
 """
 
 import dataclasses
+import errno
+import fcntl
+import os
 import re
 import shutil
+import weakref
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,9 @@ from trunkline.errors import InputError
 from trunkline.files import write_text
 from trunkline.schema import to_plain
 
-_NAME = re.compile(r"\d{8}")
+_NAME = re.compile(r"\d{8,}")
+# File systems that know no locks; there nothing keeps two processes apart.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class RunFolder:
@@ -29,19 +35,23 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._lock: _Lock | None = None
+        self._free = False
 
     def check(self, config: Any, may_differ: Collection[str] = ()) -> None:
         """See that the folder is this run's, or free.
 
         Args:
             config: the run's configuration, a dataclass.
-            may_differ: its keys that say where the run is computed, not what: a run may be resumed with other values.
+            may_differ: its keys, dotted, that say where the run is computed, not what: a run may be resumed with other
+                values.
 
         Raises:
             InputError: it is another run's (names the first key that differs), or holds something else.
         """
         file = self.path / "config.yaml"
-        if not file.exists():
+        self._free = not file.exists()
+        if self._free:
             if self.path.exists() and (not self.path.is_dir() or any(self.path.glob("[!.]*"))):
                 raise InputError(f"{self.path} is not empty and not a run; choose another folder")
             return
@@ -56,9 +66,20 @@ class RunFolder:
             raise InputError(f"{self.path} is the folder of another run: {difference}; choose another folder")
 
     def claim(self, config: Any) -> None:
-        """Make the folder this run's; `check` comes first."""
-        if not (self.path / "config.yaml").exists():
-            write_text(self.path / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
+        """Make the folder this run's; `check` comes first.
+
+        No other process can claim it as long as this object lives: whoever starts a run claims its folder, workers
+        that share in it do not.
+
+        Raises:
+            InputError: another process has claimed it.
+        """
+        self._lock = _lock(self.path)
+        file = self.path / "config.yaml"
+        if not file.exists():
+            write_text(file, yaml.safe_dump(to_plain(config), sort_keys=False))
+        elif self._free:
+            raise InputError(f"{self.path} was begun by another process meanwhile; give the command again")
 
     def checkpoint(self, updates: int) -> Path:
         """Where the checkpoint after so many updates is."""
@@ -75,7 +96,36 @@ class RunFolder:
             shutil.rmtree(old)
 
     def _all(self) -> list[Path]:
-        return sorted(p for p in (self.path / "checkpoints").glob("*") if _NAME.fullmatch(p.name))
+        found = [p for p in (self.path / "checkpoints").glob("*") if _NAME.fullmatch(p.name)]
+        return sorted(found, key=lambda path: int(path.name))
+
+
+class _Lock:
+    """A locked file; the system lets go of it when this object or the process ends, however it does."""
+
+    def __init__(self, descriptor: int) -> None:
+        weakref.finalize(self, os.close, descriptor)
+
+
+_held: weakref.WeakValueDictionary[Path, _Lock] = weakref.WeakValueDictionary()  # by this process, by folder
+
+
+def _lock(folder: Path) -> _Lock:
+    folder = folder.resolve()
+    lock = _held.get(folder)
+    if lock is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock = _Lock(descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder} is being written by another process; wait for it or end it") from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        _held[folder] = lock
+    return lock
 
 
 def _completed(config: Any, theirs: Any) -> Any:
@@ -97,8 +147,9 @@ def _first_difference(mine: Any, theirs: Any, skip: Collection[str] = (), where:
     """The first key, dotted, whose values differ, and both values."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
         for key in [*mine, *(k for k in theirs if k not in mine)]:
-            if key not in skip:
-                found = _first_difference(mine.get(key), theirs.get(key), (), f"{where}.{key}" if where else str(key))
+            path = f"{where}.{key}" if where else str(key)
+            if path not in skip:
+                found = _first_difference(mine.get(key), theirs.get(key), skip, path)
                 if found is not None:
                     return found
         return None

@@ -1,6 +1,7 @@
 """Plain mappings (from YAML, JSON, a command line) into typed, frozen dataclasses, strictly."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -93,13 +94,26 @@ def _sequence(origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any
 
 def _scalar(hint: Any, value: Any, where: str) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number:
-        return float(value)
-    if hint is int and number and float(value).is_integer():
-        return int(value)
+    if hint in (int, float) and number:
+        try:
+            converted = float(value)
+        except OverflowError:  # a whole number of hundreds of digits
+            converted = math.inf
+        if not math.isfinite(converted):
+            raise InputError(f"config key {where}={_shortened(value)} must be a finite number")
+        if hint is float:
+            return converted
+        if converted.is_integer():
+            return int(value)
     if hint is Path and isinstance(value, (str, Path)):
         return Path(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
         return value
     name = getattr(hint, "__name__", str(hint))
-    raise InputError(f"config key {where}={value!r} must be of type {name}")
+    raise InputError(f"config key {where}={_shortened(value)} must be of type {name}")
+
+
+def _shortened(value: Any) -> str:
+    if isinstance(value, int) and value.bit_length() > 1024:
+        return f"an integer of {value.bit_length()} bits"  # Python may refuse to print it
+    return repr(value)

@@ -14,7 +14,7 @@ import numpy as np
 from trunkline.envs.mujoco.raycast import Marker
 from trunkline.envs.mujoco.shapes import SHAPES, shape_indices
 from trunkline.envs.mujoco.tabletop.gripper import STEP, Gripper
-from trunkline.envs.splits import part_of
+from trunkline.envs.splits import draw_position
 from trunkline.errors import InputError
 
 Params = Mapping[str, Any]
@@ -38,12 +38,8 @@ class Context:
     def place(
         self, rng: np.random.Generator, low: tuple[float, float], high: tuple[float, float]
     ) -> tuple[float, float]:
-        """A position within [low, high], uniform over the cells of the part (by rejection)."""
-        while True:
-            x = low[0] + (high[0] - low[0]) * rng.random()
-            y = low[1] + (high[1] - low[1]) * rng.random()
-            if self.part is None or part_of(x, y, CELL) == self.part:
-                return x, y
+        """A position within [low, high], uniform over the cells of the part."""
+        return draw_position(rng, self.part, low, high, CELL)
 
     def shape(self, rng: np.random.Generator) -> str:
         """One of the shapes."""

@@ -24,6 +24,7 @@ class TouchPart(Part):
         self.config = build(TouchConfig, options, "parts.touch")
         self.folder = folder / "touch"
         self.plan = Plan(self.config, self.folder)
+        self.few_shot = self._few_shot()
 
     def run(self, stages: Stages, say: Callable[[str], None]) -> None:
         """Every stage that is not done yet."""
@@ -35,6 +36,18 @@ class TouchPart(Part):
             for name, runs in self.plan.rounds(seed):
                 stages.run(f"touch/{name}/seed{seed}", partial(train, runs, say), say)
         stages.run("touch/matrix", self._evaluate, say)
+        if self.few_shot is not None:
+            stages.run("touch/few_shot/generate", partial(self.few_shot.generate, say), say)
+            for seed in self.config.seeds:
+                stages.run(f"touch/few_shot/seed{seed}", partial(self.few_shot.train, seed, say), say)
+            stages.run("touch/few_shot", self.few_shot.evaluate, say)
+
+    def _few_shot(self) -> Any:
+        if self.config.few_shot is None:
+            return None
+        from trunkline.rollout.touch.few_shot import FewShot
+
+        return FewShot(self.plan)
 
     def _generate(self, split: str, trials: int, say: Callable[[str], None]) -> int:
         from trunkline.rollout.touch.generate import generate

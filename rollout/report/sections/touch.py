@@ -17,7 +17,7 @@ Cells = Sequence[tuple[str, str]]
 def headline(report: Report) -> Block | None:
     """The page's title, for a run that is about touch alone."""
     matrix = _matrix(report)
-    if matrix is None or report.run.results.episodes:
+    if matrix is None or not matrix.held_out or report.run.results.episodes:
         return None
     sentence = _sentence(matrix)
     return Block("", f"<h1>{escape(sentence)}</h1>", {"sentence": sentence})
@@ -27,7 +27,7 @@ def headline(report: Report) -> Block | None:
 def touch(report: Report) -> Block | None:
     """The matrix of sensors and tasks, its baselines, and a look at the contacts."""
     matrix = _matrix(report)
-    if matrix is None:
+    if matrix is None or not matrix.held_out:  # a run may train a T3 for another part alone
         return None
     cells = matrix.held_out
     lead = f'<p class="lead">{escape(_sentence(matrix))}</p>' if report.run.results.episodes else ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trunkline.commands.common import say
+from trunkline.commands.common import asks_for_help, say
 from trunkline.envs import registry
 from trunkline.envs.registry import make_worlds, sample_tasks
 from trunkline.errors import unknown
@@ -19,8 +19,11 @@ def main(arguments: Sequence[str]) -> None:
             say(task)
         say("gym:<id>   any Gymnasium id, e.g. gym:Ant-v5")
         for name, error in registry.broken().items():
-            print(f"trunkline: world plug-in {name!r} failed to import: {error}", file=sys.stderr)
+            print(f"trunkline: world plug-in {name!r} cannot be used: {error}", file=sys.stderr)
     elif verb == "check":
+        if asks_for_help(arguments):
+            say("usage: trunkline envs check [TASK …]")
+            return
         for task in arguments[1:] or registry.tasks():
             say(_check(task))
     else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trunkline.commands.common import configure, say
+from trunkline.commands.common import asks_for_help, configure, say
 from trunkline.errors import InputError, unknown
 
 
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str]) -> None:
         raise unknown("export", what, ["t3"])
     if not rest:
         raise InputError("usage: trunkline export t3 CHECKPOINT out=DIR [skip=[PART,…]]")
-    command = configure(ExportT3, "export", rest if rest[0] in ("-h", "--help") else rest[1:])
+    keys = rest if asks_for_help(rest[:1]) else rest[1:]
+    command = configure(ExportT3, "export", keys, "export t3 CHECKPOINT")
     if command is None:
         return
     from trunkline.agents.published_t3 import export_t3

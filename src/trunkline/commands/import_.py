@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trunkline.commands.common import configure, say
+from trunkline.commands.common import asks_for_help, configure, say
 from trunkline.errors import InputError, unknown
+
+_LEROBOT = "trunkline import lerobot PATH"
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ def main(arguments: Sequence[str]) -> None:
     """`lerobot PATH`: check a LeRobotDataset v3.0 and say what it lacks; `t3 DIR`: read T3's weights."""
     what, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if what == "lerobot":
+        if asks_for_help(rest):
+            say(f"usage: {_LEROBOT}")
+            return
         if len(rest) != 1:
-            raise InputError("usage: trunkline import lerobot PATH")
+            raise InputError(f"usage: {_LEROBOT}")
         from trunkline.data.foreign import import_lerobot
 
         say(str(import_lerobot(Path(rest[0]))))
@@ -45,8 +50,8 @@ def main(arguments: Sequence[str]) -> None:
 def _import_t3(arguments: Sequence[str]) -> None:
     if not arguments:
         raise InputError("usage: trunkline import t3 DIR [out=CHECKPOINT] [key=value …]")
-    help_wanted = arguments[0] in ("-h", "--help")
-    command = configure(ImportT3, "import", arguments if help_wanted else arguments[1:])
+    keys = arguments if asks_for_help(arguments[:1]) else arguments[1:]
+    command = configure(ImportT3, "import", keys, "import t3 DIR")
     if command is None:
         return
     from trunkline.agents.published_t3 import import_t3

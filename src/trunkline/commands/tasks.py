@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trunkline.commands.common import configure, draw_manifest, say
+from trunkline.commands.common import asks_for_help, configure, draw_manifest, say
 from trunkline.envs.manifest import Manifest
 from trunkline.errors import InputError, unknown
 
@@ -27,6 +27,9 @@ def main(arguments: Sequence[str]) -> None:
     if verb == "sample":
         _sample(rest)
     elif verb in ("show", "verify"):
+        if asks_for_help(rest):
+            say(f"usage: trunkline tasks {verb} FILE")
+            return
         if len(rest) != 1:
             raise InputError(f"usage: trunkline tasks {verb} FILE")
         manifest = Manifest.load(rest[0])
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _sample(arguments: Sequence[str]) -> None:
-    command = configure(SampleCommand, "tasks", arguments)
+    command = configure(SampleCommand, "tasks", arguments, "tasks sample")
     if command is None:
         return
     manifest = draw_manifest(command.tasks, command.count, command.split, command.seed)

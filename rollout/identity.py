@@ -1,0 +1,33 @@
+"""Which policy it is that acted: two with the same identity act alike, wherever they were loaded from."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from trunkline.envs.spec import canonical_json
+
+if TYPE_CHECKING:
+    from trunkline.rollout.policies import Policy
+
+
+def policy_identity(policy: "Policy") -> str:
+    """SHA-256 of a policy's class and of what it says about itself."""
+    kind = type(policy)
+    plain = canonical_json({"class": f"{kind.__module__}.{kind.__qualname__}", "about": dict(policy.about())})
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def agent_identity(agent: Any) -> str:
+    """SHA-256 of an agent's description and tensors; of another object that acts as one, its class."""
+    import torch
+
+    from trunkline.agents.agent import Agent
+    from trunkline.agents.checkpoint_files import describe_agent
+
+    if not isinstance(agent, Agent):
+        return f"{type(agent).__module__}.{type(agent).__qualname__}"
+    description = {name: value for name, value in describe_agent(agent).items() if name not in ("format", "versions")}
+    digest = hashlib.sha256(canonical_json(description).encode())
+    for name, tensor in sorted(agent.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
