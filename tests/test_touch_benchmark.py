@@ -72,6 +72,8 @@ def test_generation_goes_on_where_it_was_and_repeats_exactly(ray_session, tmp_pa
     for sensor in ("digit", "magnetic_4x4"):
         ours, theirs = (find_shards(tmp_path / name / sensor / "train") for name in ("whole", "parts"))
         assert len(ours) == 3 and [p.read_bytes() for p in ours] == [p.read_bytes() for p in theirs]
+    with pytest.raises(InputError, match="is of seed=3, not 4"):  # other trials would mix with these
+        generate(tmp_path / "parts", "train", 8, ["digit", "magnetic_4x4"], **options | {"seed": 4})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ A chunk of trials becomes one shard of every data set, in the plan's order, so t
 any number of CPUs. The same call again goes on with the chunks that are missing.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,8 @@ from trunkline.envs.registry import sample_tasks
 from trunkline.envs.spec import TaskSpec
 from trunkline.envs.tactile.sensor import TouchSensor, load_touch_sensor
 from trunkline.envs.tactile.touch_frames import touch_frames
+from trunkline.errors import InputError
+from trunkline.files import write_text
 
 SPLITS = {"train": "train", "val": "validation/trial", "test": "test/trial"}
 _NUM_ENVS = 16
@@ -53,7 +56,7 @@ def generate(
         Samples in the data sets, over all sensors.
 
     Raises:
-        InputError: an unknown sensor, a data set of another sensor in the folder, or a full disk.
+        InputError: an unknown sensor, a data set of another sensor or other trials in the folder, or a full disk.
     """
     import ray
 
@@ -62,6 +65,7 @@ def generate(
     chunks = [specs[i : i + chunk] for i in range(0, trials, chunk)]
     for sensor in catalogue:  # says at once if the folder is someone else's
         FotaWriter(root / sensor.name, split, _spec(sensor, image_size)).close()
+    _claim(root, split, {"seed": seed, "chunk": chunk, "image_size": image_size})
     cpus = int(ray.cluster_resources().get("CPU", 1))
     shares = [share for i in range(cpus) if (share := catalogue[i::cpus])]
     record = ray.remote(num_cpus=1, max_retries=3)(_record)
@@ -73,6 +77,21 @@ def generate(
         ray.get([write.remote(root, split, share, image_size, number, frames) for share in shares])
         say(f"touch/{split}: {min(trials, (number + 1) * chunk)}/{trials} trials")
     return sum(len(FotaDataset(root / sensor.name, split)) for sensor in catalogue)
+
+
+def _claim(root: Path, split: str, plan: dict[str, int]) -> None:
+    """Note what trials are generated; shards of two plans in one data set would share trials or skip some."""
+    path = root / f"{split}.json"
+    if not path.exists():
+        write_text(path, json.dumps(plan))
+        return
+    try:
+        there = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not JSON ({error}); choose another folder") from None
+    for name, value in plan.items():
+        if there.get(name) != value:
+            raise InputError(f"{path} is of {name}={there.get(name)}, not {value}; choose another folder")
 
 
 def _spec(sensor: TouchSensor, image_size: int) -> Any:
