@@ -49,6 +49,7 @@ def test_the_benchmark_runs_end_to_end_and_resumes(ray_session, tmp_path, capsys
     numbers = json.loads((folder / "report.json").read_text())["touch"]
     assert {cell["sensor"] for cell in numbers["cells"]} == set(SENSORS)
     few = read_cells(folder / "touch" / "few_shot.parquet", FEW_SHOT_SCHEMA)
+    assert {row["task"] for row in few} == {"object", "force", "mask"}
     assert {(row["arm"], row["sensor"]) for row in few} == {("pretrained", "wedge"), ("scratch", "wedge")}
     fewer, more = sorted({row["learned"] for row in few})
     assert 0 < fewer < more and "Few-shot: wedge" in page

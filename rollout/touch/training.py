@@ -33,7 +33,8 @@ class Plan:
         self.folder = folder
         catalogue = [load_touch_sensor(sensor) for sensor in config.sensors]
         self.sensors = [sensor.name for sensor in catalogue]
-        self._optical = {sensor.name for sensor in catalogue if sensor.kind == "optical"}
+        new = [] if config.few_shot is None else [load_touch_sensor(config.few_shot.sensor)]
+        self._optical = {sensor.name for sensor in (*catalogue, *new) if sensor.kind == "optical"}
         for seed in config.seeds:
             for _, runs in self.rounds(seed):  # says at once what is wrong
                 assert runs or not config.arms
