@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from points import SMALL, point_config, write_points
+from training_runs import Interrupted, assert_same_run, killed_run, losses, stop_at
 
-from runs import Interrupted, assert_same_run, killed_run, losses, stop_at
 from trunkline.agents.agent import Agent
 from trunkline.agents.threads import torch_threads
 from trunkline.data.metrics import read_metrics

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from touch_data import SENSORS, SMALL, datasets, touch_config, write_touch
+from training_runs import Interrupted, assert_same_run, stop_at
 
-from runs import Interrupted, assert_same_run, stop_at
 from trunkline.agents.checkpoint import load_agent
 from trunkline.data.metrics import read_metrics
 from trunkline.errors import InputError

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from touch_data import LABELLED, SENSORS, contacts, touch_config, write_touch
+from training_runs import Interrupted, assert_same_run, killed_run, losses, stop_at
 
-from runs import Interrupted, assert_same_run, killed_run, losses, stop_at
 from trunkline.agents.checkpoint import load_training
 from trunkline.agents.config import AgentConfig
 from trunkline.data.fota import FotaWriter
