@@ -33,8 +33,8 @@ def insertion(report: Report) -> Block | None:
         '<p class="note">A gripper holds a plug that sits between its pads with an unknown offset and turn, over a '
         "socket that is not quite where it ought to be; the plug is seated when it is within 0.4 mm, and too much "
         "force ends the episode. All arms have one architecture, the same demonstrations and the same budget. Contexts "
-        "of the test are offsets that training never draws. Success, with 95% bootstrap intervals over training seeds "
-        "and contexts.</p>"
+        "of the test are offsets that training never draws. Success, with 95% bootstrap intervals over "
+        f"{_seeds(results)} and contexts.</p>"
     ]
     numbers: dict[str, Any] = {}
     for sensor in results.sensors:
@@ -56,6 +56,12 @@ def _results(report: Report) -> InsertionResults | None:
     return results if results.sensors else None
 
 
+def _seeds(results: InsertionResults) -> str:
+    arms = ((arm, sensor, stage) for sensor in results.sensors for stage in results.stages for arm in ARMS)
+    runs = max(scores.runs for arm in arms if (scores := results.scores(*arm)) is not None)
+    return f"{runs} training seed{'s' if runs > 1 else ''}"
+
+
 def _sentence(results: InsertionResults, sensor: str, stage: str) -> str:
     said = {"better": "better", "worse": "worse", "unclear": "neither better nor worse that we can tell"}
     parts = []
@@ -69,19 +75,16 @@ def _sentence(results: InsertionResults, sensor: str, stage: str) -> str:
 
 
 def _table(results: InsertionResults, sensor: str, stage: str) -> str:
-    head = ["", "All connectors", *(f"{pins} pins" for pins in results.pins), "Pretrained T3 is ahead by", "Seeds"]
+    head = ["", "All connectors", *(f"{pins} pins" for pins in results.pins), "Pretrained is ahead by"]
     rows = []
     for arm in results.arms(sensor, stage):
         gap = results.margin(arm, sensor, stage) if arm in ("no_touch", "scratch") else None
-        scores = results.scores(arm, sensor, stage)
-        assert scores is not None
         rows.append(
             [
                 escape(_LABELS[arm]),
                 cell(results.success(arm, sensor, stage)),
                 *(cell(results.success(arm, sensor, stage, pins)) for pins in results.pins),
                 "" if gap is None else escape(points(gap)),
-                str(scores.runs),
             ]
         )
     return table(head, rows)
