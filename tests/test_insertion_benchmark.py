@@ -11,10 +11,13 @@ from trunkline.agents.retarget import retarget
 from trunkline.agents.t3 import t3_config
 from trunkline.cli import main as cli
 from trunkline.commands.run import main
+from trunkline.envs.manifest import Manifest
+from trunkline.envs.registry import sample_tasks
 from trunkline.envs.tactile.sensor import load_touch_sensor
 from trunkline.errors import InputError
 from trunkline.rollout.insertion.config import InsertionConfig
 from trunkline.rollout.insertion.plan import InsertionPlan, Job
+from trunkline.rollout.report import build_report
 from trunkline.rollout.results import read_results
 
 SMALL = [
@@ -103,3 +106,11 @@ def test_a_bad_benchmark_is_refused_before_anything_is_written(override, message
     assert cli(["run", *SMALL, f"folder={tmp_path / 'run'}", override]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_table_is_refused_in_one_line(tmp_path):
+    folder = tmp_path / "insertion"
+    Manifest(tuple(sample_tasks("tactile/insertion", 2, 0, "test/offset"))).save(folder / "manifests" / "test.json")
+    (folder / "results.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(InputError, match=r"results\.parquet"):
+        build_report(tmp_path)

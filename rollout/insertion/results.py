@@ -1,5 +1,6 @@
 """What an insertion benchmark measured: every arm's success with every connector, from `<run>/insertion/`."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -26,38 +27,40 @@ class InsertionResults:
 
     def __init__(self, folder: Path) -> None:
         manifest = Manifest.load(folder / "manifests" / "test.json")
-        self.pins = tuple(sorted({int(spec.params["pins"]) for spec in manifest}))
-        places = {spec.id: (int(spec.params["pins"]), index) for index, spec in enumerate(manifest)}
-        of_pins = {pins: [i for p, i in places.values() if p == pins] for pins in self.pins}
-        column = {i: of.index(i) for of in of_pins.values() for i in of}
-        found: dict[str, dict[int, dict[int, np.ndarray]]] = {}
+        counts: Counter[int] = Counter()
+        places: dict[str, tuple[int, int]] = {}  # of a TaskSpec: its connector, and its column among those
+        for spec in manifest:
+            pins = int(spec.params["pins"])
+            places[spec.id] = pins, counts[pins]
+            counts[pins] += 1
+        self.pins = tuple(sorted(counts))
+        self._runs: dict[str, dict[int, dict[int, np.ndarray]]] = {}  # success by arm, seed and connector
         for row in read_results(folder / "results.parquet"):
             if row["manifest"] != manifest.sha256:
                 raise InputError(f"{folder / 'results.parquet'} is of another manifest than manifests/test.json")
-            pins, index = places[row["task_id"]]
-            of_arm = found.setdefault(row["arm"], {}).setdefault(row["train_seed"], {})
-            values = of_arm.setdefault(pins, np.full(len(of_pins[pins]), np.nan))
+            pins, column = places[row["task_id"]]
+            of_seed = self._runs.setdefault(row["arm"], {}).setdefault(row["train_seed"], {})
+            values = of_seed.setdefault(pins, np.full(counts[pins], np.nan))
             if row["lost"] is None:
-                values[column[index]] = row["success"]
-        self._found = found
+                values[column] = row["success"]
 
     @property
     def sensors(self) -> list[str]:
         """On the pads, those that have been evaluated."""
-        names = [arm.split(".") for arm in self._found]
+        names = [arm.split(".") for arm in self._runs]
         return list(dict.fromkeys(parts[1] for parts in names if len(parts) == 3))
 
     @property
     def stages(self) -> list[str]:
         """Of training, in their order."""
-        last = {arm.split(".")[-1] for arm in self._found}
+        last = {arm.split(".")[-1] for arm in self._runs}
         return [stage for stage in STAGES if stage in last]
 
     def scores(self, arm: str, sensor: str, stage: str, pins: int | None = None) -> Scores | None:
         """What an arm's runs reached with one connector or with all, as equal parts; None if it was not evaluated."""
         name = arm if arm in REFERENCES else f"{arm}.{stage}" if arm == "no_touch" else f"{arm}.{sensor}.{stage}"
         wanted = self.pins if pins is None else (pins,)
-        seeds = [of for of in self._found.get(name, {}).values() if all(p in of for p in wanted)]
+        seeds = [of for of in self._runs.get(name, {}).values() if all(p in of for p in wanted)]
         if not seeds:
             return None
         values = tuple(np.stack([of[p] for of in seeds]) for p in wanted)
