@@ -90,7 +90,7 @@ def test_the_benchmark_runs_end_to_end_and_resumes(ray_session, t3, capsys):
     assert "Insertion by touch" in (folder / "report.html").read_text()
     capsys.readouterr()
     main(command)
-    assert "insertion/seed0: done before" in capsys.readouterr().out
+    assert "insertion/train: done before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,15 @@ class InsertionPlan:
         given: Mapping[str, Any] = {"num_env_runners": 0, **self.config.finetune, **fixed}
         return build(FinetuneConfig, given, "parts.insertion.finetune")
 
+    def frames(self, job: Job) -> int:
+        """Samples of imitation and steps of RL that an arm learns from."""
+        imitation = self.imitation(job, AgentConfig(), None)
+        frames = imitation.steps * imitation.batch_size
+        if self._finetuning:
+            finetuning = self.finetuning(job)
+            frames += finetuning.iterations * finetuning.steps_per_iteration
+        return frames
+
 
 def _balanced(splits: tuple[str, ...], count: int, seed: int) -> list[TaskSpec]:
     """`count` TaskSpecs of every connector."""

@@ -17,7 +17,7 @@ from trunkline.pretrain.touch.corpus import open_touch_data
 from trunkline.pretrain.touch.evaluate import evaluate_cells
 from trunkline.rollout.touch.cells import SCHEMA, cell_row, write_cells
 from trunkline.rollout.touch.generate import generate
-from trunkline.rollout.touch.training import Plan, Runs, train
+from trunkline.rollout.touch.training import Plan, Runs
 
 ARMS = {"pretrained": "Pretrained trunk and heads", "scratch": "From scratch"}
 FEW_SHOT_SCHEMA = SCHEMA.append(pa.field("learned", pa.int64()))
@@ -36,8 +36,7 @@ class FewShot:
         self.plan, self.config = plan, plan.config.few_shot
         self.sensor = load_touch_sensor(self.config.sensor).name
         self.folder = plan.folder / "few_shot"
-        for seed in plan.config.seeds:
-            self.runs(seed)  # says at once what is wrong
+        _ = self.runs  # says at once what is wrong
 
     def generate(self, say: Callable[[str], None]) -> int:
         """Data sets of the new sensor: one a point of the curve, each a part of the next, and one for tests."""
@@ -56,21 +55,19 @@ class FewShot:
                 )
         return count
 
-    def runs(self, seed: int) -> Runs:
-        """The training runs of a seed, by "<arm>/<trials>"."""
+    @property
+    def runs(self) -> Runs:
+        """The training runs, by arm, trials and seed."""
         tasks = self.plan.possible(self.sensor)
-        starts = {"pretrained": {"init_from": str(self.plan.place("transfer", seed))}, "scratch": {}}
         found: Runs = {}
-        for trials in self.config.trials:
-            for arm, start in starts.items():
-                name = f"few_shot/{arm}/{trials}"
-                run, place = self.plan.run(name, seed, self.config.options, tasks=tasks, **start)
-                found[name] = replace(run, data=str(self._data(trials))), place
+        for seed in self.plan.config.seeds:
+            starts = {"pretrained": {"init_from": str(self.plan.place("transfer", seed))}, "scratch": {}}
+            for trials in self.config.trials:
+                for arm, start in starts.items():
+                    name = f"few_shot/{arm}/{trials}"
+                    run, place = self.plan.run(name, seed, self.config.options, tasks=tasks, **start)
+                    found[f"{name}, seed {seed},"] = replace(run, data=str(self._data(trials))), place
         return found
-
-    def train(self, seed: int, say: Callable[[str], None]) -> int:
-        """Train all of a seed's models; samples seen."""
-        return train(self.runs(seed), say)
 
     def evaluate(self) -> int:
         """Measure all models on the test trials; samples read."""

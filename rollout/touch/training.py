@@ -35,9 +35,7 @@ class Plan:
         self.sensors = [sensor.name for sensor in catalogue]
         new = [] if config.few_shot is None else [load_touch_sensor(config.few_shot.sensor)]
         self._optical = {sensor.name for sensor in (*catalogue, *new) if sensor.kind == "optical"}
-        for seed in config.seeds:
-            for _, runs in self.rounds(seed):  # says at once what is wrong
-                assert runs or not config.arms
+        self.rounds()  # says at once what is wrong
 
     @property
     def data(self) -> Path:
@@ -48,8 +46,17 @@ class Plan:
         """Folder of a training run; as a checkpoint it means the last one in it."""
         return self.folder / "checkpoints" / arm / f"seed{seed}"
 
-    def rounds(self, seed: int) -> list[tuple[str, Runs]]:
-        """Rounds of runs; those of a round need nothing of each other."""
+    def rounds(self) -> list[tuple[str, Runs]]:
+        """Rounds of runs, of all seeds; those of a round need nothing of each other."""
+        first: Runs = {}
+        second: Runs = {}
+        for seed in self.config.seeds:
+            of_first, of_second = self._rounds(seed)
+            first |= {f"{arm}, seed {seed},": run for arm, run in of_first.items()}
+            second |= {f"{arm}, seed {seed},": run for arm, run in of_second.items()}
+        return [(name, runs) for name, runs in (("stage1", first), ("stage2", second)) if runs]
+
+    def _rounds(self, seed: int) -> tuple[Runs, Runs]:
         first: Runs = {}
         if self._masked:
             first["stage1"] = self.run("stage1", seed, self.config.stage1, tasks=("mae",))
@@ -66,7 +73,7 @@ class Plan:
                 tasks = [task for task in self.possible(sensor) if not self.config.held_out(sensor, task)]
                 arm = f"single/{sensor}"
                 second[arm] = self.run(arm, seed, self.config.single, tasks=tasks, sensors=(sensor,))
-        return [(name, runs) for name, runs in (("stage1", first), ("stage2", second)) if runs]
+        return first, second
 
     @property
     def alone(self) -> list[str]:

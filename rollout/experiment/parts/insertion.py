@@ -32,8 +32,7 @@ class InsertionPart(Part):
         write_manifests(self.manifests, self.plan.folder / "manifests")
         for sensor in self.config.sensors:
             stages.run(f"insertion/demonstrations/{sensor}", partial(self._collect, sensor), say)
-        for seed in self.config.seeds:
-            stages.run(f"insertion/seed{seed}", partial(self._train, seed, say), say)
+        stages.run("insertion/train", partial(self._train, say), say)
         stages.run("insertion/references", self._references, say)
 
     def _collect(self, sensor: str) -> int:
@@ -45,15 +44,11 @@ class InsertionPart(Part):
         )
         return collect(self.manifests["demonstrations"], self.plan.data(sensor), config).steps
 
-    def _train(self, seed: int, say: Callable[[str], None]) -> int:
-        jobs = self.plan.jobs(seed)
-        run_jobs({f"insertion: {job.name}, seed {seed},": partial(run_job, self.plan, job) for job in jobs}, say)
-        imitated = self.plan.imitation(jobs[0], *self.plan.start(jobs[0]))
-        steps = imitated.steps * imitated.batch_size
-        if "rl" in self.plan.stages:
-            finetuned = self.plan.finetuning(jobs[0])
-            steps += finetuned.iterations * finetuned.steps_per_iteration
-        return len(jobs) * steps
+    def _train(self, say: Callable[[str], None]) -> int:
+        jobs = [job for seed in self.config.seeds for job in self.plan.jobs(seed)]
+        named = {f"insertion: {job.name}, seed {job.seed},": partial(run_job, self.plan, job) for job in jobs}
+        run_jobs(named, say)
+        return len(jobs) * self.plan.frames(jobs[0])
 
     def _references(self) -> int:
         run_references(self.plan)

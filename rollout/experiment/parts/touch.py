@@ -32,15 +32,13 @@ class TouchPart(Part):
             stages.run(f"touch/generate/{split}", partial(self._generate, split, trials, say), say)
         from trunkline.rollout.touch.training import train
 
-        for seed in self.config.seeds:
-            for name, runs in self.plan.rounds(seed):
-                stages.run(f"touch/{name}/seed{seed}", partial(train, runs, say), say)
+        for name, runs in self.plan.rounds():
+            stages.run(f"touch/{name}", partial(train, runs, say), say)
         stages.run("touch/matrix", self._evaluate, say)
         if self.few_shot is not None:
             stages.run("touch/few_shot/generate", partial(self.few_shot.generate, say), say)
-            for seed in self.config.seeds:
-                stages.run(f"touch/few_shot/seed{seed}", partial(self.few_shot.train, seed, say), say)
-            stages.run("touch/few_shot", self.few_shot.evaluate, say)
+            stages.run("touch/few_shot/train", partial(train, self.few_shot.runs, say), say)
+            stages.run("touch/few_shot/evaluate", self.few_shot.evaluate, say)
 
     def _few_shot(self) -> Any:
         if self.config.few_shot is None:
