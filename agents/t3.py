@@ -45,8 +45,8 @@ class T3Size:
 
 # tiny, small and medium are T3's. Its large was published as 304 M parameters and nothing else: ViT-L's width and heads
 # at T3's depths give 308 M with five encoders (tests/test_t3.py has the sum), and no width that 16 heads divide comes
-# nearer; ViT-L itself, 24 blocks and one patch embedding, has 304 M. nano and pico are for CPUs, ours
-# alone; pico is small enough for RL on one core.
+# nearer; ViT-L itself, 24 blocks and one patch embedding, has 304 M. nano and pico are for CPUs, ours alone;
+# pico is small enough for RL on one core.
 SIZES: Mapping[str, T3Size] = {
     "pico": T3Size(64, 2, encoder_depth=1, trunk_depth=2, patch=16, image=32, decoder=(32, 1, 2)),
     "nano": T3Size(96, 3, encoder_depth=2, trunk_depth=4, patch=8, image=64, decoder=(64, 2, 2)),

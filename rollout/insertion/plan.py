@@ -1,7 +1,7 @@
 """Who learns what in an insertion benchmark, and which episodes: manifests, arms, the agents that they start from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +122,7 @@ class InsertionPlan:
             raise InputError(f"{place} has no encoder of images; pretrain it with an optical sensor")
         encoder = source.config.encoders[sensor if known else optical[0]]
         policy = dict(self.config.policy)
-        agent = AgentConfig.from_json(
-            {
-                **source.config.to_json(),
-                "encoders": {f"{EVERY_OF_MODALITY}tactile_rgb": encoder},
-                "policy": policy,
-            }
-        )
+        agent = replace(source.config, encoders={f"{EVERY_OF_MODALITY}tactile_rgb": encoder}, policy=policy)
         if job.arm != "pretrained":
             return agent, None
         start = self.place(job, "start")

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from trunkline.errors import InputError
 from trunkline.files import replacing
 from trunkline.pretrain.touch.evaluate import Cell
+from trunkline.rollout.results import read_table
 from trunkline.rollout.statistics import CONFIDENCE, Interval
 
 ARMS = {
@@ -85,10 +86,7 @@ def read_cells(path: Path, schema: pa.Schema = SCHEMA) -> list[dict[str, Any]]:
     Raises:
         InputError: it is truncated or something else.
     """
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is truncated or no parquet file ({error}); run the touch part again") from None
+    table = read_table(path, "run the touch part again")
     if table.schema.names != schema.names:
         raise InputError(f"{path} has columns {', '.join(table.schema.names)}; run the touch part again")
     rows: list[dict[str, Any]] = table.to_pylist()

@@ -40,20 +40,21 @@ class FewShot:
 
     def generate(self, say: Callable[[str], None]) -> int:
         """Data sets of the new sensor: one a point of the curve, each a part of the next, and one for tests."""
-        config, count = self.plan.config, 0
-        for split, sizes in (("train", self.config.trials), ("test", (config.trials["test"],))):
-            for trials in sizes:
-                count += generate(
-                    self._data(trials if split == "train" else 0),
-                    split,
-                    trials,
-                    [self.config.sensor],
-                    seed=config.data_seed + _SEEDS[split],
-                    chunk=config.chunk,
-                    image_size=config.image_size,
-                    say=say,
-                )
-        return count
+        config = self.plan.config
+        sets = [(str(trials), "train", trials) for trials in self.config.trials]
+        return sum(
+            generate(
+                self._data(name),
+                split,
+                trials,
+                [self.config.sensor],
+                seed=config.data_seed + _SEEDS[split],
+                chunk=config.chunk,
+                image_size=config.image_size,
+                say=say,
+            )
+            for name, split, trials in [*sets, ("test", "test", config.trials["test"])]
+        )
 
     @property
     def runs(self) -> Runs:
@@ -66,7 +67,7 @@ class FewShot:
                 for arm, start in starts.items():
                     name = f"few_shot/{arm}/{trials}"
                     run, place = self.plan.run(name, seed, self.config.options, tasks=tasks, **start)
-                    found[f"{name}, seed {seed},"] = replace(run, data=str(self._data(trials))), place
+                    found[f"{name}, seed {seed},"] = replace(run, data=str(self._data(str(trials)))), place
         return found
 
     def evaluate(self) -> int:
@@ -76,15 +77,15 @@ class FewShot:
         return sum(row["samples"] for row in rows)
 
     def _rows(self, seed: int) -> Iterator[dict[str, Any]]:
-        test = open_touch_data(self._data(0), "test", [self.sensor]).datasets[self.sensor]
+        test = open_touch_data(self._data("test"), "test", [self.sensor]).datasets[self.sensor]
         limit = self.plan.config.limit or None
         for trials in self.config.trials:
-            learned = sum(map(len, open_touch_data(self._data(trials), "train").datasets[self.sensor]))
+            learned = sum(map(len, open_touch_data(self._data(str(trials)), "train").datasets[self.sensor]))
             for arm in ARMS:
                 agent = load_agent(self.plan.place(f"few_shot/{arm}/{trials}", seed))
                 for cell in evaluate_cells(agent, test, self.plan.possible(self.sensor), limit=limit):
                     row = cell_row(cell, arm, seed, self.sensor, resamples=self.plan.config.resamples)
                     yield row | {"learned": learned}
 
-    def _data(self, trials: int) -> Path:
-        return self.folder / "data" / (str(trials) if trials else "test")
+    def _data(self, name: str) -> Path:
+        return self.folder / "data" / name
