@@ -20,7 +20,7 @@ import numpy as np
 
 from trunkline.envs.tactile.optics import Optics
 from trunkline.envs.tactile.sensor import TouchSensor, load_touch_sensor
-from trunkline.envs.tactile.start import start_warp
+from trunkline.envs.warp import start_warp
 
 TAXIM_MS = 28.0
 LIMIT_MS = 2.8

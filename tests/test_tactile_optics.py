@@ -337,7 +337,7 @@ def test_warp_starts_late_and_silently():
     code = (
         "import sys, trunkline.envs.tactile.optics, trunkline.envs.tactile.taxels\n"
         "assert 'warp' not in sys.modules\n"
-        "from trunkline.envs.tactile.start import start_warp\n"
+        "from trunkline.envs.warp import start_warp\n"
         "start_warp()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Warp kernels between the simulation and the sensors; import them only after `start.start_warp`.
+"""Warp kernels between the simulation and the sensors; import them only after `envs.warp.start_warp`.
 
 Every output element is computed by one thread in a fixed order, or by minima, so that results do not depend on the
 batch.

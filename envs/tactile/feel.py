@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from trunkline.envs.tactile.sensor import TouchSensor
-from trunkline.envs.tactile.start import start_warp
 from trunkline.envs.tactile.underside import COUNT, HALF, PITCH
+from trunkline.envs.warp import start_warp
 
 DEEPEST = 0.004  # m that an object may sink into a gel; what presses harder rests on what is below the gel
 

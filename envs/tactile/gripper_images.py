@@ -10,10 +10,10 @@ import numpy as np
 from trunkline.envs.tactile.feel import Feel
 from trunkline.envs.tactile.optics import Optics
 from trunkline.envs.tactile.sensor import TouchSensor
-from trunkline.envs.tactile.start import start_warp
 from trunkline.envs.tactile.taxels import Taxels
 from trunkline.envs.tactile.touch_rig import PAD_SPRING, PAD_TWIST_SPRING
 from trunkline.envs.tactile.underside import COUNT
+from trunkline.envs.warp import start_warp
 
 _CELLS = 64  # a side at most, of the field that images are made from; the optics interpolates
 

@@ -1,4 +1,4 @@
-"""The Warp kernel of the gripper's gel images; import it only after `start.start_warp`."""
+"""The Warp kernel of the gripper's gel images; import it only after `envs.warp.start_warp`."""
 
 import warp as wp
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from trunkline.envs.tactile import marker_kernels as kernels
 from trunkline.envs.tactile.pyramid import Pyramid
 from trunkline.envs.tactile.sensor import TouchSensor
-from trunkline.envs.tactile.start import start_warp
+from trunkline.envs.warp import start_warp
 
 _SPREAD = 0.25  # outward movement of a dot: this share of the gel's drag length a unit of slope
 

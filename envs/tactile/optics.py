@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from trunkline.envs.tactile.resample import resample
 from trunkline.envs.tactile.sensor import MAX_LIGHTS, TouchSensor
-from trunkline.envs.tactile.start import find_device, start_warp
+from trunkline.envs.warp import find_device, start_warp
 from trunkline.errors import InputError
 
 Images = npt.NDArray[np.uint8]

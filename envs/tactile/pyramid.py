@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trunkline.envs.tactile import kernels
-from trunkline.envs.tactile.start import find_device, start_warp
+from trunkline.envs.warp import find_device, start_warp
 
 Floats = npt.NDArray[np.float32]
 _SMALLEST = 8  # pixels a side of the coarsest level, at least

@@ -13,9 +13,9 @@ import numpy as np
 
 from trunkline.envs.tactile.objects import RELIEF
 from trunkline.envs.tactile.solids import triangles
-from trunkline.envs.tactile.start import start_warp
 from trunkline.envs.tactile.textures import PIXELS, TILE, tile
 from trunkline.envs.tactile.touch_rig import OBJECT_GROUP, Rig
+from trunkline.envs.warp import start_warp
 
 HALF = 0.012  # m, the grid covers [−HALF, HALF]²
 PITCH = 0.00025  # m
