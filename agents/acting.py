@@ -32,7 +32,8 @@ def act(
 
     Args:
         agent: who acts.
-        observations: by sensor name, one reading (*shape) each or a batch (B, *shape) each.
+        observations: by sensor name, one reading (*shape) each or a batch (B, *shape) each; label sensors
+            (`AgentConfig.auxiliary`) are passed over.
         action: the body.
         deterministic: the distribution's mode instead of a sample.
         generator: of the samples; torch's global one by default.
@@ -43,7 +44,8 @@ def act(
     Raises:
         InputError: an unknown sensor, readings of the wrong shape or not finite, or actions that are not finite.
     """
-    tensors, single = _tensors(agent.sensors, observations)
+    inputs = {name: value for name, value in observations.items() if name not in agent.config.auxiliary}
+    tensors, single = _tensors(agent.sensors, inputs)
     with torch.inference_mode(), evaluating(agent):
         tensors = {name: value.to(agent.device) for name, value in tensors.items()}
         policy = agent.policy(agent.encode(tensors), action.name)

@@ -17,6 +17,7 @@ from trunkline.agents.acting import act
 from trunkline.agents.config import EVERY_OF_MODALITY, EVERY_SENSOR, AgentConfig
 from trunkline.agents.encoders.base import Encoder
 from trunkline.agents.encoders.patches import PatchEncoder
+from trunkline.agents.heads.auxiliary import AuxiliaryHead, head_name
 from trunkline.agents.heads.base import Head
 from trunkline.agents.layers import seeded
 from trunkline.agents.load_report import LoadReport
@@ -52,7 +53,7 @@ class Agent(Parts):
     torch's global generator is left as it was.
 
     Args:
-        sensors: SensorSpecs by name.
+        sensors: SensorSpecs by name; of a label sensor (`config.auxiliary`) there is a head, no encoder.
         actions: ActionSpecs by name; each gets the head "policy_<name>". They share the trunk and the head "value".
         config: sizes and options.
         seed: of the initial weights.
@@ -87,8 +88,11 @@ class Agent(Parts):
         self.trunk = self._seeded("trunk", lambda: _trunk(self.config))
         for name, sensor in sensors.items():
             assert name == sensor.name
-            self.add_sensor(sensor, config.encoder_of(name, sensor.modality))
+            if name not in config.auxiliary:
+                self.add_sensor(sensor, config.encoder_of(name, sensor.modality))
         self.make_head("value", "value", **config.value)
+        for name, entry in config.auxiliary.items():
+            self._add_auxiliary(name, entry)
         for name, action in (actions or {}).items():
             assert name == action.name
             self.add_action(action)
@@ -113,9 +117,11 @@ class Agent(Parts):
             encoder: {"name": encoder, option: value, …}; None for the default encoder.
 
         Raises:
-            InputError: unknown encoder or option, or a sensor that the encoder does not take.
+            InputError: unknown encoder or option, a sensor that the encoder does not take, or a label sensor.
         """
         check_name("sensor", spec.name)
+        if spec.name in self.config.auxiliary:
+            raise InputError(f"sensor {spec.name!r} is a label (agent.auxiliary), so it cannot be an input too")
         description = resolve_encoder(spec, encoder or {})
         build = lambda: build_encoder(spec, self.config.width, description)  # noqa: E731
         self.encoders[spec.name] = self._adopt(f"encoders/{spec.name}", self._seeded(f"encoders/{spec.name}", build))
@@ -189,7 +195,8 @@ class Agent(Parts):
         """Raw readings to features (B, D).
 
         Args:
-            observations: by sensor name, (B, *shape); sensors that are not there are missing tokens.
+            observations: by sensor name, (B, *shape); sensors that are not there are missing tokens, label sensors
+                (`config.auxiliary`) are passed over.
             present: by sensor name, (B,) bool: the rows that have the sensor; all have those not named.
             generator: of modality dropout; torch's global one by default.
 
@@ -286,7 +293,7 @@ class Agent(Parts):
         """The encoders' tokens (B, N, D), which of them are missing (B, N), and how many each sensor gave."""
         keep = keep or {}
         for name in (*observations, *(present or {}), *keep):
-            if name not in self.encoders:
+            if name not in self.encoders and name not in self.config.auxiliary:
                 raise unknown("sensor", name, self.encoders)
         names = [name for name in self.encoders if name in observations]
         if not names:
@@ -331,6 +338,12 @@ class Agent(Parts):
         kept = draws >= self.config.modality_dropout
         kept = kept | (draws == draws.amax(1, keepdim=True))
         return kept if there is None else kept & there
+
+    def _add_auxiliary(self, sensor: str, entry: Mapping[str, Any]) -> None:
+        options = {key: value for key, value in entry.items() if key not in ("name", "weight")}
+        head = self.make_head(head_name(sensor), entry["name"], **options)
+        if not isinstance(head, AuxiliaryHead):
+            raise InputError(f"agent.auxiliary.{sensor}: head {entry['name']!r} is no AuxiliaryHead")
 
     def _seeded(self, part: str, build: Callable[[], M]) -> M:
         digest = hashlib.sha256(f"{self.seed}/{part}".encode()).digest()

@@ -78,7 +78,7 @@ def load_agent(
     Args:
         path: the checkpoint.
         sensors: those of the world that the agent will act in, to be checked against the checkpoint's. A sensor that
-            the world lacks is no error, its tokens will be missing.
+            the world lacks is no error, its tokens will be missing; label sensors are passed over.
         parts: to load, e.g. ["encoders", "trunk"]; the others keep their initial weights. None for all.
         allow: parts or sensors that may differ; what fits of them is loaded, and a sensor that the checkpoint lacks
             gets a fresh encoder.
@@ -89,7 +89,8 @@ def load_agent(
     """
     checkpoint = read_checkpoint(path)
     _require_plugins(checkpoint)
-    sensors, allow = dict(sensors or {}), _names(allow)
+    sensors = {name: spec for name, spec in (sensors or {}).items() if name not in checkpoint.config.auxiliary}
+    allow = _names(allow)
     for name, spec in sensors.items():
         if not _allowed(f"encoders/{name}", allow):
             _require_same_sensor(checkpoint, spec)

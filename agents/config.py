@@ -28,6 +28,8 @@ class AgentConfig:
         policy: {"name": head, option: value, …} of every policy head; the head is by default "gaussian" for continuous
             and "categorical" for discrete actions.
         value: options of the value head.
+        auxiliary: by label sensor, {"name": head, "weight": of its loss, option: value, …}: what the features should
+            also tell while they learn. No encoder reads a label sensor, so it is no input, wherever it is shown.
     """
 
     width: int = 64
@@ -39,6 +41,7 @@ class AgentConfig:
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
     policy: dict[str, Any] = field(default_factory=dict)
     value: dict[str, Any] = field(default_factory=dict)
+    auxiliary: dict[str, dict[str, Any]] = field(default_factory=dict)
     trunk: str = "transformer"
     trunk_options: dict[str, Any] = field(default_factory=dict)
 
@@ -53,7 +56,7 @@ class AgentConfig:
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} must be in [0, 1)")
-        for name in ("encoders", "policy", "value", "trunk_options"):
+        for name in ("encoders", "policy", "value", "auxiliary", "trunk_options"):
             value = getattr(self, name)
             if not isinstance(value, Mapping):
                 raise InputError(f"agent.{name}={value!r} must be a mapping of options")
@@ -61,6 +64,15 @@ class AgentConfig:
         for sensor, entry in self.encoders.items():
             if not isinstance(entry, Mapping):
                 raise InputError(f"agent.encoders.{sensor}={entry!r} must be a mapping such as {{'name': 'mlp'}}")
+        for sensor, entry in self.auxiliary.items():
+            example = "{'name': 'target_view', 'weight': 0.1}"
+            if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+                raise InputError(f"agent.auxiliary.{sensor}={entry!r} must be a mapping such as {example}")
+            weight = entry.get("weight")
+            if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+                raise InputError(f"agent.auxiliary.{sensor}.weight={weight!r} must be a number, at least 0")
+            if sensor in self.encoders:
+                raise InputError(f"sensor {sensor!r} is in agent.encoders and agent.auxiliary; it is an input or a label")
 
     @classmethod
     def plain_mlp(cls, hidden: Sequence[int] = (256, 256)) -> "AgentConfig":

@@ -35,10 +35,11 @@ class Normaliser(nn.Module):
 
     def forward(self, readings: Tensor) -> Tensor:
         """Readings (B, *shape) to float32 of the same shape."""
-        values = readings.to(torch.float32)
-        if not self._identity:
-            values = (values - self.mean) * self.inverse_std
-        return values.clamp(-CLIP, CLIP)
+        if readings.dtype == torch.float32:
+            values = readings if self._identity else (readings - self.mean) * self.inverse_std
+            return values.clamp(-CLIP, CLIP)
+        # Images: in place, which is several times faster than three more copies of them.
+        return readings.to(torch.float32).sub_(self.mean).mul_(self.inverse_std).clamp_(-CLIP, CLIP)
 
 
 def _statistics(spec: SensorSpec) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,8 @@ autoreset are done here, once, over the batch axis.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,22 @@ PROGRESS_REWARD = 10.0
 SUCCESS_REWARD = 5.0
 
 
+@dataclass(frozen=True)
+class Loss:
+    """Why a simulation lost its episode, e.g. because the process died that it ran in.
+
+    Attributes:
+        reason: in one line.
+        blamed: whether its own episode may be the cause; else it is run again however often it happens.
+    """
+
+    reason: str
+    blamed: bool = True
+
+
+_NO_LOSS: Mapping[int, Loss] = {}
+
+
 class World(VectorEnv[Observations, Any, Any]):
     """E simulations of one task, stepped together.
 
@@ -37,6 +54,11 @@ class World(VectorEnv[Observations, Any, Any]):
     that was stepped; −1 idle); after a step in which episodes ended also `final_obs` (a dict of arrays like the
     observation) and its row mask `_final_obs`.
 
+    A simulation that breaks down (see `_losses`) loses its episode, not the batch: the step that it happened in counts as
+    truncated, its reward and progress say nothing, and `info` also holds `lost` (bool), `rerun` (bool: the same
+    TaskSpec begins anew in this step; it does so `max_reruns` times, then the next one is taken) and `lost_reason`
+    ({simulation: why}).
+
     The reward is potential-based, 10 · Δprogress, plus 5 on success, which ends the episode.
 
     Args:
@@ -47,10 +69,12 @@ class World(VectorEnv[Observations, Any, Any]):
 
     Attributes:
         fps: control steps a second, which data sets and videos are timed by; 20 for a family whose steps take no time.
+        max_reruns: how often an episode that was lost is begun anew.
     """
 
     family: ClassVar[str]
     fps: int = 20
+    max_reruns: int = 2
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": ["rgb_array"],
@@ -79,6 +103,7 @@ class World(VectorEnv[Observations, Any, Any]):
         self._elapsed = np.zeros(num_envs, np.int64)
         self._limit = np.zeros(num_envs, np.int64)
         self._progress = np.zeros(num_envs)
+        self._reruns = np.zeros(num_envs, np.int64)
 
     # What a family fills in
 
@@ -133,6 +158,14 @@ class World(VectorEnv[Observations, Any, Any]):
     @abstractmethod
     def expert_actions(self) -> np.ndarray:
         """The scripted expert's actions (E, A) for the present states; it may use privileged state."""
+
+    def _losses(self) -> Mapping[int, Loss]:
+        """Simulations that broke down in the last `_advance`, or in a `_start` since the one before, and why.
+
+        Families whose simulations can break down override it. `_start` gets them going again; until then their
+        readings and measures are any finite ones.
+        """
+        return _NO_LOSS
 
     def render_images(self, ids: Sequence[int], size: int = 128) -> np.ndarray:
         """Pictures of simulations `ids` for people, (len(ids), size, size, 3) uint8.
@@ -198,6 +231,7 @@ class World(VectorEnv[Observations, Any, Any]):
         everyone = running == self.num_envs
         if running:
             self._advance(actions, None if everyone else np.flatnonzero(active))
+        losses = self._losses()
         progress, success = self._measure()
         reward = self._reward(progress, success).astype(np.float32)
         self._progress[:] = progress
@@ -207,13 +241,21 @@ class World(VectorEnv[Observations, Any, Any]):
         if not everyone:
             reward[~active] = 0.0
         info: dict[str, Any] = {"success": success & active, "progress": progress, "task": self._task_index.copy()}
+        rerun: Collection[int] = ()
+        if losses:
+            lost = np.isin(np.arange(self.num_envs), list(losses)) & active
+            terminated[lost], truncated[lost] = False, True
+            reward[lost], info["progress"], info["success"] = 0.0, np.where(lost, 0, progress), info["success"] & ~lost
+            rerun = self._again({i: losses[i] for i in np.flatnonzero(lost).tolist()})
+            info["lost"], info["rerun"] = lost, np.isin(np.arange(self.num_envs), list(rerun))
+            info["lost_reason"] = {i: loss.reason for i, loss in losses.items() if lost[i]}
         observations = self._observe(None)
         done = terminated | truncated
         if np.count_nonzero(done):
             info["final_obs"], info["_final_obs"] = observations, done
             ids = np.flatnonzero(done)
             observations = {name: value.copy() for name, value in observations.items()}
-            if self._take(ids):
+            if self._take(ids, rerun):
                 self._progress[ids] = self._measure()[0][ids]
                 for name, value in self._observe(ids).items():
                     if observations[name].shape == value.shape:
@@ -241,11 +283,26 @@ class World(VectorEnv[Observations, Any, Any]):
             yield from self.sample_tasks(self.task, block, seed, "train")
             seed += 1_000_003
 
-    def _take(self, ids: np.ndarray) -> bool:
-        """Give simulations `ids` their next TaskSpecs, or leave them idle; whether any got one."""
+    def _again(self, losses: Mapping[int, Loss]) -> set[int]:
+        """Count the losses against those who are to blame; the simulations whose TaskSpecs begin anew."""
+        for i, loss in losses.items():
+            self._reruns[i] += loss.blamed
+        return {i for i in losses if self._reruns[i] <= self.max_reruns}
+
+    def _take(self, ids: np.ndarray, rerun: Collection[int] = ()) -> bool:
+        """Give simulations `ids` their next TaskSpecs (`rerun`: the same ones), or leave them idle; whether any got one."""
         started: list[int] = []
         tasks: list[TaskSpec] = []
-        for i in ids:  # over episodes that start, not over steps
+        for i in ids.tolist():  # over episodes that start, not over steps
+            if i in rerun:
+                spec = self.specs[i]
+                assert spec is not None
+                self._elapsed[i] = 0
+                self._limit[i] = spec.max_steps
+                started.append(i)
+                tasks.append(spec)
+                continue
+            self._reruns[i] = 0
             spec = next(self._queue, None)
             self.specs[i] = spec
             if spec is None:

@@ -1,4 +1,4 @@
-"""Worlds by name: `make_worlds("tabletop/push")`, `make_worlds("gym:Ant-v5")`."""
+"""Worlds by name: `make_worlds("tabletop/push")`, `make_worlds("gym:Ant-v5")`, `make_worlds("remote:Ant-v5")`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,6 +7,9 @@ from trunkline.envs.base import World
 from trunkline.envs.spec import TaskSpec
 from trunkline.errors import InputError, unknown
 from trunkline.registry import Registry
+
+# Families with more tasks than can be listed: their tasks are named by other libraries' ids, after a colon.
+OPEN_FAMILIES = ("gym", "remote")
 
 # Importing a family may be costly (physics engines), so built-in families are found by module name.
 _WORLDS = Registry("world family", "trunkline.envs", "trunkline.envs.families")
@@ -24,7 +27,7 @@ def families() -> list[str]:
 
 def tasks() -> list[str]:
     """Every "family/task"; Gymnasium's thousands of ids are left out."""
-    return [f"{f}/{task}" for f in families() if f != "gym" for task in _WORLDS.get(f).task_names()]
+    return [f"{f}/{task}" for f in families() if f not in OPEN_FAMILIES for task in _WORLDS.get(f).task_names()]
 
 
 def broken() -> dict[str, str]:
@@ -32,11 +35,18 @@ def broken() -> dict[str, str]:
     return _WORLDS.broken()
 
 
+def split_task(task: str) -> tuple[str, str]:
+    """The family of a task's name, and the task within it."""
+    family, colon, name = task.partition(":")
+    if not colon or family not in OPEN_FAMILIES:
+        family, _, name = task.partition("/")
+    return family, name
+
+
 def _find(task: str) -> tuple[type[World], str]:
-    separator = ":" if task.startswith("gym:") else "/"
-    family, _, name = task.partition(separator)
+    family, name = split_task(task)
     cls: type[World] = _WORLDS.get(family)
-    if separator == "/" and name not in cls.task_names():
+    if family not in OPEN_FAMILIES and name not in cls.task_names():
         raise unknown("task", task, [f"{family}/{t}" for t in cls.task_names()])
     return cls.world_class(name), name
 
@@ -47,7 +57,7 @@ def make_worlds(
     """A vector environment of `num_envs` simulations of one task.
 
     Args:
-        task: "family/task" or "gym:<Gymnasium id>".
+        task: "family/task", "gym:<Gymnasium id>" or "remote:<Gymnasium id>".
         num_envs: simulations in the batch.
         sensors: names of the sensors to read; None for the family's default ones.
         num_threads: physics threads.

@@ -7,7 +7,7 @@ import numpy as np
 from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_into, read_checkpoint
 from trunkline.agents.parts import select_parts
-from trunkline.errors import InputError
+from trunkline.errors import InputError, unknown
 from trunkline.pretrain.batch import merge
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.corpus import Corpus, open_corpus, open_stream
@@ -42,15 +42,19 @@ def build_agent(config: PretrainConfig, corpus: Corpus, objective: Objective) ->
     with fresh encoders and policy heads (a goal that was hidden before, say). A sensor of the checkpoint keeps the
     statistics that its encoder was trained with, also where the new data's differ; a sensor that is new has the new
     data's. With `init_parts` only those parts' weights (and statistics) are taken, the others are fresh. Heads that
-    neither an agent nor this objective has by itself (another objective's) stay behind.
+    neither an agent nor this objective has by itself (another objective's) stay behind. Auxiliary heads that only this
+    stage's architecture names are added.
 
     Raises:
-        InputError: no checkpoint there, parts it does not have, or a sensor or body that is not what the checkpoint's
-            was.
+        InputError: no checkpoint there, parts it does not have, a sensor or body that is not what the checkpoint's
+            was, or a label sensor that the data lacks or the checkpoint reads.
     """
     hidden = {name for dataset in corpus.datasets for name in dataset.sensors} - set(corpus.sensors)
     # An architecture may name encoders for sensors that this stage leaves out and a later one reads.
     wanted = {name: entry for name, entry in config.agent.encoders.items() if name not in hidden}
+    for name in config.agent.auxiliary:
+        if name not in corpus.sensors and name not in hidden:
+            raise unknown("sensor in agent.auxiliary", name, [*corpus.sensors, *hidden])
     if config.init_from is None:
         agent = Agent(corpus.sensors, corpus.actions, replace(config.agent, encoders=wanted), config.seed)
         objective.build(agent)
@@ -68,10 +72,14 @@ def build_agent(config: PretrainConfig, corpus: Corpus, objective: Objective) ->
                 f"{config.init_from} was trained on another body {name!r} than {config.data} has; rename one"
             )
     encoders = wanted | start.config.encoders
+    auxiliary = config.agent.auxiliary | start.config.auxiliary
+    for name in auxiliary:
+        if name in start.sensors:
+            raise InputError(f"sensor {name!r} is an input of {config.init_from}; leave it out of agent.auxiliary")
     agent = Agent(
         start.sensors | corpus.sensors,
         start.actions | corpus.actions,
-        replace(start.config, encoders=encoders),
+        replace(start.config, encoders=encoders, auxiliary=auxiliary),
         config.seed,
     )
     objective.build(agent)

@@ -162,7 +162,7 @@ class Trainer:
     def _drop_sensors(self, batch: StepBatch, generator: np.random.Generator) -> StepBatch:
         if not self._sensor_dropout or not isinstance(batch, TensorBatch) or len(batch.observations) < 2:
             return batch
-        names = sorted(batch.observations)
+        names = sorted(name for name in batch.observations if name in self.agent.encoders)  # labels are no inputs
         dropped = generator.random(len(names)) < self._sensor_dropout
         dropped[generator.integers(len(names))] = False
         return batch.without([name for name, out in zip(names, dropped, strict=True) if out])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trunkline.envs.manifest import Manifest
-from trunkline.envs.registry import make_worlds
+from trunkline.envs.registry import make_worlds, split_task
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.errors import unknown
 from trunkline.rollout.policies import Policy
@@ -69,7 +69,7 @@ class TaskPlan:
 
 def family_of(task: str) -> str:
     """The world family of a task's name."""
-    return task.partition(":" if task.startswith("gym:") else "/")[0]
+    return split_task(task)[0]
 
 
 def plan_task(

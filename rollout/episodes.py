@@ -25,17 +25,19 @@ class Finished:
         episode: what was recorded.
         seconds: wall-clock it cost: each batch step's time, shared equally by the simulations that were running.
         frames: pictures before each step, (T, size, size, 3) uint8, if asked for.
+        reruns: how often it was begun anew, because its simulation had broken down.
     """
 
     index: int
     episode: Episode
     seconds: float
     frames: np.ndarray | None = None
+    reruns: int = 0
 
 
 @dataclass(frozen=True)
 class Lost:
-    """An episode that was dropped because a reading was unusable; `reason` names sensor, task and step."""
+    """An episode that was dropped: a reading was unusable, or its simulation broke down; `reason` says what and where."""
 
     index: int
     task: TaskSpec
@@ -61,6 +63,9 @@ def run_episodes(
     `Lost`; the others go on. (A batch whose array has the wrong shape or dtype cannot be told apart by simulation:
     then all episodes that are running are lost.)
 
+    An episode whose simulation broke down is begun anew by the world; what was recorded of it is thrown away. If
+    the world gives it up, it is `Lost`.
+
     Args:
         world: its simulations are reset.
         policy: what acts.
@@ -82,6 +87,7 @@ def run_episodes(
     frames: list[list[np.ndarray]] = [[] for _ in range(world.num_envs)]
     seconds = np.zeros(world.num_envs)
     steps = np.zeros(world.num_envs, np.int64)
+    reruns = [0] * world.num_envs
 
     observations, _ = world.reset(options={"tasks": specs})
     policy.reset(world)
@@ -110,17 +116,26 @@ def run_episodes(
             # The readings an episode ends on are checked too; `observations` are already of the ones that follow.
             _note(faults, _faults(world.sensors, info["final_obs"], active), world, steps, specs_before)
         seconds[active] += (time.perf_counter() - start) / active.sum()
+        reasons: Mapping[int, str] = info.get("lost_reason", {})
 
         for i in np.flatnonzero(done).tolist():
             spec, index, fault = specs_before[i], int(info["task"][i]), faults[i]
             assert spec is not None
-            if fault is not None:
+            if i in reasons and info["rerun"][i]:
+                reruns[i] += 1
+                faults[i], frames[i], steps[i] = None, [], 0
+                continue
+            if i in reasons:
+                step = int(steps[i]) - 1
+                where = f"in {spec.task} at step {step} (TaskSpec {spec.id}, seed {spec.seed})"
+                yield Lost(index, spec, step, f"{reasons[i]} {where}, after {reruns[i]} reruns")
+            elif fault is not None:
                 yield Lost(index, spec, *fault)
             else:
                 film_of_it = np.stack(frames[i]) if frames[i] else None
                 episode = buffers.episode(i, spec, int(steps[i]), bool(info["success"][i]), float(info["progress"][i]))
-                yield Finished(index, episode, float(seconds[i]), film_of_it)
-            faults[i], frames[i], seconds[i], steps[i] = None, [], 0.0, 0
+                yield Finished(index, episode, float(seconds[i]), film_of_it, reruns[i])
+            faults[i], frames[i], seconds[i], steps[i], reruns[i] = None, [], 0.0, 0, 0
 
 
 class _Buffers:

@@ -89,11 +89,13 @@ def _prepare(config: FinetuneConfig) -> tuple[tuple[Group, ...], Agent]:
     """The groups of tasks and the agent as it starts."""
     if config.init is not None:
         agent = load_agent(config.init)
-        groups, _, _ = plan_groups(config.tasks, config.sensors, agent.sensors, agent.actions, config.options)
+        labels = agent.config.auxiliary
+        groups, _, _ = plan_groups(config.tasks, config.sensors, agent.sensors, agent.actions, config.options, labels)
         if "value" not in agent.heads:
             agent.make_head("value", "value", **agent.config.value)
     else:
-        groups, sensors, actions = plan_groups(config.tasks, config.sensors, options=config.options)
+        labels = config.agent.auxiliary
+        groups, sensors, actions = plan_groups(config.tasks, config.sensors, options=config.options, labels=labels)
         known = {} if config.statistics is None else _statistics(config.statistics)
         for name, spec in sensors.items():
             difference = known[name].difference(spec) if name in known else None

@@ -1,4 +1,4 @@
-"""Vectors: a multilayer perceptron, one token."""
+"""Vectors: a multilayer perceptron, one token; of a one-hot vector without hidden layers, an embedding."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,9 @@ class MlpEncoder(Encoder):
         hidden: widths of the hidden layers; none for a linear map.
         activation: between the layers.
     """
+
+    modalities = ("interaction",)
+    axes = 1
 
     def __init__(
         self, spec: SensorSpec, width: int, *, hidden: Sequence[int] = (128,), activation: str = "gelu"

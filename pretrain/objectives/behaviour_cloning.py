@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from trunkline.agents.agent import Agent
+from trunkline.agents.heads.auxiliary import auxiliary_losses
 from trunkline.errors import unknown
 from trunkline.pretrain.batch import TensorBatch
 from trunkline.pretrain.losses import squared_error
@@ -19,7 +20,8 @@ Loss = Literal["mse", "nll"]
 class BehaviourCloning(Objective):
     """L = ‖E[π(· | φ(o))] − a‖² / A, or −log π(a | φ(o)) / A; discrete actions: the cross-entropy.
 
-    It trains the agent's own policy heads, so its result acts as it is. Pomerleau, "ALVINN", 1989.
+    It trains the agent's own policy heads, so its result acts as it is. Pomerleau, "ALVINN", 1989. The weighted losses
+    of the agent's auxiliary heads, where the batch has their labels, are added.
 
     Attributes:
         loss: "mse" of the mean, which leaves the policy's spread alone, or "nll", which learns it too.
@@ -32,9 +34,18 @@ class BehaviourCloning(Objective):
             raise unknown("loss of objective 'behaviour_cloning'", self.loss, get_args(Loss))
 
     def __call__(self, agent: Agent, batch: TensorBatch) -> dict[str, Tensor]:
-        """The loss, and the error of each action dimension; see `losses`."""
+        """The loss, and the error of each action dimension; see `losses`. "auxiliary/…": of the auxiliary heads."""
+        features = agent.encode(batch.observations)
+        cloning = self._cloning(agent, features, batch)
+        auxiliary = auxiliary_losses(agent, features, batch.observations)
+        if not auxiliary:
+            return cloning
+        means = {f"auxiliary/{name}": batch.mean(value) for name, value in auxiliary.items()}
+        return cloning | means | {"loss": cloning["loss"] + means["auxiliary/loss"], "cloning": cloning["loss"]}
+
+    def _cloning(self, agent: Agent, features: Tensor, batch: TensorBatch) -> dict[str, Tensor]:
         spec = agent.actions[batch.action]
-        policy = agent.policy(agent.encode(batch.observations), batch.action)
+        policy = agent.policy(features, batch.action)
         if self.loss == "mse" and not spec.discrete:
             return squared_error(policy.mean, batch, spec)
         likelihood = {"loss": -batch.mean(policy.log_prob(batch.actions)) / spec.shape[0]}

@@ -176,7 +176,7 @@ class Finetuner(Algorithm):
         """See that every learner gets rows for each of its minibatches; without them it could take no step.
 
         Raises:
-            InputError: it would not; names the sensors that were not finite.
+            InputError: it would not; names the sensors that were not finite and the worlds that broke down.
         """
         learners = max(1, self.config.num_learners)
         ppo: PPOConfig = self.config.learner_config_dict["ppo"]
@@ -188,8 +188,8 @@ class Finetuner(Algorithm):
         failed = "; ".join(f"{', '.join(sorted(t.failed))} of {task}" for task, t in totals.items() if t.failed)
         raise InputError(
             f"iteration {self.update_index}: {left} simulations are left to learn from, too few for {learners} "
-            f"learner(s) and minibatches={ppo.minibatches}; not finite: {failed or 'nothing'}; mend the sensor, or "
-            "leave it out (sensors=…)"
+            f"learner(s) and minibatches={ppo.minibatches}; lost or not finite: {failed or 'nothing'}; mend it, or "
+            "leave a sensor out (sensors=…)"
         )
 
     def _sample(self) -> list[Sample]:

@@ -188,7 +188,7 @@ class _Lane:
             tensors = {name: torch.from_numpy(value[t]) for name, value in observations.items()}
             chosen, log_prob = policy.explore(tensors, action.name)
             actions[t], log_probs[t] = chosen.numpy(), log_prob.numpy()
-            final = self._step(actions[t], rewards[t], terminated[t], truncated[t])
+            final = self._step(actions[t], rewards[t], terminated[t], truncated[t], sound)
             if final is not None:
                 ids, values = final
                 cut.append(self._repaired(values, ids, sound))
@@ -215,9 +215,17 @@ class _Lane:
         return fragment.select(np.flatnonzero(sound))
 
     def _step(
-        self, actions: np.ndarray, rewards: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
+        self,
+        actions: np.ndarray,
+        rewards: np.ndarray,
+        terminated: np.ndarray,
+        truncated: np.ndarray,
+        sound: np.ndarray,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
-        """Step all worlds, filling the given rows; the simulations whose time was up and what they saw last."""
+        """Step all worlds, filling the given rows; the simulations whose time was up and what they saw last.
+
+        Simulations that lost their episode are no longer `sound`: the fragment leaves them out.
+        """
         parts: list[dict[str, np.ndarray]] = []
         cut: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
         self.lengths += 1
@@ -228,6 +236,10 @@ class _Lane:
             if "_final_obs" not in info:
                 continue
             ended = np.flatnonzero(info["_final_obs"])
+            if "lost" in info:
+                gone = np.flatnonzero(info["lost"])
+                self._drop(index, gone + rows.start, info["lost_reason"], sound)
+                ended = np.setdiff1d(ended, gone)
             self._count(index, ended + rows.start, info["success"][ended])
             ids = np.flatnonzero(truncated[rows])
             if len(ids):
@@ -248,6 +260,17 @@ class _Lane:
         stats.successes += int(success.sum())
         stats.returns += float(self.returns[rows].sum())
         stats.steps += int(self.lengths[rows].sum())
+        self.returns[rows] = 0.0
+        self.lengths[rows] = 0
+
+    def _drop(self, index: int, rows: np.ndarray, reasons: Mapping[int, str], sound: np.ndarray) -> None:
+        """Leave out simulations whose episode was lost with their world; it counts as neither won nor failed."""
+        task = self.group.tasks[index]
+        for row in rows:
+            reason = reasons[int(row) - self.rows[index].start]
+            logger.warning("%s lost an episode at step %d: %s; fragment dropped", task, self.lengths[row], reason)
+            self.statistics[index].failed.add("world")
+        sound[rows] = False
         self.returns[rows] = 0.0
         self.lengths[rows] = 0
 

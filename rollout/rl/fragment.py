@@ -43,7 +43,8 @@ class TaskStatistics:
     """Sums over the episodes of one task that ended in a fragment.
 
     Attributes:
-        dropped: simulations that the fragment leaves out, because one of the sensors `failed` was not finite.
+        dropped: simulations that the fragment leaves out, because one of the sensors `failed` was not finite, or the
+            "world" broke down.
     """
 
     episodes: int = 0
@@ -122,6 +123,8 @@ class Fragment:
 def join(fragments: Sequence[Fragment]) -> Fragment:
     """Fragments of one group and length beside each other, as one of all their simulations."""
     first = fragments[0]
+    if len(fragments) == 1:
+        return first  # images are large
     offsets = np.cumsum([0, *(f.num_simulations for f in fragments[:-1])])
     return Fragment(
         group=first.group,

@@ -1,6 +1,6 @@
 """From tasks to groups: which simulations run through the agent together, and what sensors and bodies there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from trunkline.envs.registry import make_worlds
@@ -16,6 +16,7 @@ def plan_groups(
     known: Mapping[str, SensorSpec] | None = None,
     bodies: Mapping[str, ActionSpec] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    labels: Collection[str] = (),
 ) -> tuple[tuple[Group, ...], dict[str, SensorSpec], dict[str, ActionSpec]]:
     """Group tasks by body and sensors.
 
@@ -25,13 +26,14 @@ def plan_groups(
         known: the sensors of a trained agent; others are left out, and these must be the very same.
         bodies: the bodies of a trained agent.
         options: of worlds, by family.
+        labels: sensors that the agent's auxiliary heads learn from; read wherever a task has them.
 
     Returns:
         The groups, the sensors and the bodies by name, in the order of first appearance.
 
     Raises:
-        InputError: unknown task, sensor or option, a task that the agent has no sensor or body for, or two sensors of
-            one name but different forms.
+        InputError: unknown task, sensor or option, a task that the agent has no sensor or body for, two sensors of
+            one name but different forms, or a label that no task has.
     """
     members: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     found: dict[str, SensorSpec] = {}
@@ -46,15 +48,17 @@ def plan_groups(
         family = family_of(task)
         world = make_worlds(task, 1, sensors.get(family), **options.get(family, {}))
         specs, action = dict(world.sensors), world.action_spec
+        learned = {spec.name: spec for spec in world.available_sensors() if spec.name in labels} if labels else {}
         world.close()
         if known is not None:
             specs = {name: spec for name, spec in specs.items() if name in known}
             if not specs:
                 raise InputError(f"the agent has none of the sensors of {task}; it has {', '.join(known)}")
+        specs |= learned
         if bodies is not None and action.name not in bodies:
             raise InputError(f"the agent has no policy for body {action.name!r} of {task}; it has {', '.join(bodies)}")
         for name, spec in specs.items():
-            other = (known or found).get(name, spec)
+            other = found.get(name, (known or {}).get(name, spec))
             difference = other.difference(spec)
             if difference is not None:
                 raise InputError(f"sensor {name!r} of {task} is another than the agent's: {difference}")
@@ -62,6 +66,9 @@ def plan_groups(
         if actions.setdefault(action.name, action) != action or (bodies or actions)[action.name] != action:
             raise InputError(f"the body {action.name!r} of {task} has other actions than the agent's of that name")
         members.setdefault((action.name, tuple(specs)), []).append(task)
+    for name in labels:
+        if name not in found:
+            raise unknown("sensor in agent.auxiliary", name, found)
     groups = tuple(
         Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group), options)
         for (body, names), group in members.items()

@@ -1,12 +1,12 @@
 """PPO with a pull towards the pretrained policy, as RLlib's Learner.
 
-    L = −min(r Â, clip(r, 1 ± ε) Â) + c_v (V − V̂)² − c_e H(π) + β KL(π ‖ π_ref),      r = π(a|s) / π_old(a|s)
+    L = −min(r Â, clip(r, 1 ± ε) Â) + c_v (V − V̂)² − c_e H(π) + β KL(π ‖ π_ref) + L_aux,      r = π(a|s) / π_old(a|s)
 
 PPO: Schulman et al. 2017. The KL to the frozen pretrained policy keeps what pretraining taught; β decays geometrically
-each iteration. Legend: T steps, E simulations, N rows of one group, R rows of a minibatch.
+each iteration. L_aux: the weighted losses of the policy's auxiliary heads. Legend: T steps, E simulations, N rows of one group, R rows of a minibatch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from trunkline.rollout.rl.config import PPOConfig
 from trunkline.rollout.rl.fragment import Fragment, Group
 from trunkline.rollout.rl.module import AgentModule
 
-VALUE_CHUNK = 8192  # rows a forward pass of the critic outside of training
+CHUNK_ROWS, CHUNK_NUMBERS = 8192, 2**22  # limits of a forward pass outside of training: rows, and readings in them
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,12 @@ class PPOLearner(TorchLearner):
             if ppo.target_kl is not None and self._common(self._terms[-1]["kl_update"]) > ppo.target_kl:
                 stopped = True
                 break
-        means = {name: float(torch.stack([t[name] for t in self._terms]).mean()) for name in self._terms[0]}
+        names = dict.fromkeys(name for terms in self._terms for name in terms)
+        means = {name: float(torch.stack([t[name] for t in self._terms if name in t]).mean()) for name in names}
         return {**means, "kl_coefficient": self._beta, "stopped_early": float(stopped), **self._explained(columns)}
 
     def _prepare(self, fragment: Fragment) -> dict[str, Any]:
-        """A fragment as rows on the learner's device, with values, advantages and returns."""
+        """A fragment as rows on the learner's device, with values, advantages, returns and the reference's features."""
         group = self._group(fragment.group)
         steps, rows = fragment.rewards.shape
         observations = {name: self._tensor(v).flatten(0, 1) for name, v in fragment.observations.items()}
@@ -110,7 +111,10 @@ class PPOLearner(TorchLearner):
         for task in np.unique(fragment.task):
             part = advantages[:, fragment.task == task]
             advantages[:, fragment.task == task] = (part - part.mean()) / (part.std() + 1e-8)
+        module = self.agent_module
+        reference = {} if module.reference is None else {"reference": _chunked(module.reference_features, observations)}
         return {
+            **reference,
             "action": group.action.name,
             "observations": observations,
             "actions": self._tensor(fragment.actions).flatten(0, 1),
@@ -134,7 +138,7 @@ class PPOLearner(TorchLearner):
                     {
                         "action": group["action"],
                         "observations": {name: value[rows] for name, value in group["observations"].items()},
-                        "actions": group["actions"][rows],
+                        **{name: group[name][rows] for name in ("actions", "reference") if name in group},
                     }
                     for group, rows in picked
                 ],
@@ -164,6 +168,10 @@ class PPOLearner(TorchLearner):
             terms["kl_reference"] = fwd_out["kl"].mean()
             if not self._warmup:
                 total = total + self._beta * terms["kl_reference"]
+        if "auxiliary/loss" in fwd_out:
+            terms |= {name: value.mean() for name, value in fwd_out.items() if name.startswith("auxiliary/")}
+            if not self._warmup:
+                total = total + terms["auxiliary/loss"]
         with torch.no_grad():
             # Schulman's low-variance estimate of KL(π_old ‖ π): r − 1 − log r, expected over actions of π_old.
             terms["kl_update"] = (ratio - 1 - log_ratio).mean()
@@ -229,13 +237,8 @@ class PPOLearner(TorchLearner):
         return float(value)
 
     def _values(self, observations: Mapping[str, Tensor]) -> np.ndarray:
-        size = len(next(iter(observations.values())))
         with torch.inference_mode():
-            parts = [
-                self.agent_module.values({name: v[start : start + VALUE_CHUNK] for name, v in observations.items()})
-                for start in range(0, size, VALUE_CHUNK)
-            ]
-            return torch.cat(parts).cpu().numpy()
+            return _chunked(self.agent_module.values, observations).cpu().numpy()
 
     def _explained(self, columns: list[dict[str, Any]]) -> dict[str, float]:
         returns = torch.cat([group["returns"] for group in columns])
@@ -248,6 +251,14 @@ class PPOLearner(TorchLearner):
 
     def _tensors(self, values: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         return {name: self._tensor(value) for name, value in values.items()}
+
+
+def _chunked(compute: Callable[[dict[str, Tensor]], Tensor], observations: Mapping[str, Tensor]) -> Tensor:
+    """`compute` over all rows, so many at a time that images need no more memory than vectors."""
+    numbers = sum(value.shape[1:].numel() for value in observations.values())
+    rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // numbers))
+    chunks = zip(*(value.split(rows) for value in observations.values()), strict=True)
+    return torch.cat([compute(dict(zip(observations, chunk, strict=True))) for chunk in chunks])
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -3,8 +3,9 @@
 Legend: B rows of one body, R rows of all bodies, A action dimensions.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.distributions import Distribution, kl_divergence
 
 from trunkline.agents.agent import Agent
 from trunkline.agents.config import AgentConfig
+from trunkline.agents.heads.auxiliary import auxiliary_losses
 from trunkline.envs.spec import ActionSpec, SensorSpec
 
 
@@ -47,7 +49,7 @@ class Blueprint:
         """The critic with fresh weights."""
         if self.critic is None:
             return None
-        return Agent(self.sensors, {}, self.critic, self.seed + 1)
+        return Agent(self.sensors, {}, replace(self.critic, auxiliary={}), self.seed + 1)
 
 
 class AgentModule(TorchRLModule):
@@ -93,21 +95,29 @@ class AgentModule(TorchRLModule):
     def values(self, observations: Mapping[str, Tensor]) -> Tensor:
         """V(s), (B,)."""
         critic = self.critic or self.policy
-        values: Tensor = critic.value(critic.encode(observations))
+        seen = {name: value for name, value in observations.items() if name in critic.encoders}  # not its labels
+        values: Tensor = critic.value(critic.encode(seen))
         return values
+
+    def reference_features(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """The reference's features (B, D): they do not change while the policy learns, so once is enough."""
+        assert self.reference is not None
+        with torch.no_grad():
+            return self.reference.encode(observations)
 
     def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Tensor]:
         """Judge a minibatch.
 
         Args:
-            batch: "rows": a list with one entry a group, each {"action": its body, "observations", "actions"};
-                "freeze_policy": True to learn the value alone.
+            batch: "rows": a list with one entry a group, each {"action": its body, "observations", "actions"} and, with
+                a reference, its features "reference"; "freeze_policy": True to learn the value alone.
 
         Returns:
-            `log_probs`, `entropy`, `values` and, with a reference, `kl` = KL(π ‖ π_ref), each (R,).
+            `log_probs`, `entropy`, `values` and, with a reference, `kl` = KL(π ‖ π_ref), each (R,). With auxiliary heads
+            `auxiliary/loss` (R,), 0 in rows without labels, and `auxiliary/<sensor>/…` of the rows with them.
         """
         frozen = bool(batch["freeze_policy"])
-        outputs: dict[str, list[Tensor]] = {"log_probs": [], "entropy": [], "values": [], "kl": []}
+        outputs: dict[str, list[Tensor]] = defaultdict(list)
         for rows in batch["rows"]:
             observations = rows["observations"]
             with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
@@ -116,14 +126,17 @@ class AgentModule(TorchRLModule):
                 outputs["log_probs"].append(distribution.log_prob(rows["actions"]))
                 outputs["entropy"].append(distribution.entropy())
                 if self.reference is not None:
-                    outputs["kl"].append(kl_divergence(distribution, self._reference(observations, rows["action"])))
-            if self.critic is None:
-                outputs["values"].append(self.policy.value(features))
-            else:
-                outputs["values"].append(self.critic.value(self.critic.encode(observations)))
-        return {name: torch.cat(parts) for name, parts in outputs.items() if parts}
+                    outputs["kl"].append(kl_divergence(distribution, self._reference(rows)))
+                if self.policy.config.auxiliary:
+                    losses = {"loss": features.new_zeros(len(features))}
+                    losses |= auxiliary_losses(self.policy, features, observations)
+                    for name, value in losses.items():
+                        outputs[f"auxiliary/{name}"].append(value)
+            values = self.policy.value(features) if self.critic is None else self.values(observations)
+            outputs["values"].append(values)
+        return {name: torch.cat(parts) for name, parts in outputs.items()}
 
-    def _reference(self, observations: Mapping[str, Tensor], action: str) -> Distribution:
+    def _reference(self, rows: Mapping[str, Any]) -> Distribution:
         assert self.reference is not None
         with torch.no_grad():
-            return self.reference.policy(self.reference.encode(observations), action)
+            return self.reference.policy(rows["reference"], rows["action"])

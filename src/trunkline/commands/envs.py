@@ -18,6 +18,7 @@ def main(arguments: Sequence[str]) -> None:
         for task in registry.tasks():
             say(task)
         say("gym:<id>   any Gymnasium id, e.g. gym:Ant-v5")
+        say("remote:<id>   the same in processes of any Python, option python=PATH")
         for name, error in registry.broken().items():
             print(f"trunkline: world plug-in {name!r} cannot be used: {error}", file=sys.stderr)
     elif verb == "check":
