@@ -72,7 +72,7 @@ class AgentConfig:
             if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
                 raise InputError(f"agent.auxiliary.{sensor}.weight={weight!r} must be a number, at least 0")
             if sensor in self.encoders:
-                raise InputError(f"sensor {sensor!r} is in agent.encoders and agent.auxiliary; it is an input or a label")
+                raise InputError(f"sensor {sensor!r} is in agent.encoders and agent.auxiliary: an input or a label?")
 
     @classmethod
     def plain_mlp(cls, hidden: Sequence[int] = (256, 256)) -> "AgentConfig":

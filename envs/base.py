@@ -54,8 +54,8 @@ class World(VectorEnv[Observations, Any, Any]):
     that was stepped; −1 idle); after a step in which episodes ended also `final_obs` (a dict of arrays like the
     observation) and its row mask `_final_obs`.
 
-    A simulation that breaks down (see `_losses`) loses its episode, not the batch: the step that it happened in counts as
-    truncated, its reward and progress say nothing, and `info` also holds `lost` (bool), `rerun` (bool: the same
+    A simulation that breaks down (see `_losses`) loses its episode, not the batch: the step that it happened in counts
+    as truncated, its reward and progress say nothing, and `info` also holds `lost` (bool), `rerun` (bool: the same
     TaskSpec begins anew in this step; it does so `max_reruns` times, then the next one is taken) and `lost_reason`
     ({simulation: why}).
 
@@ -290,7 +290,7 @@ class World(VectorEnv[Observations, Any, Any]):
         return {i for i in losses if self._reruns[i] <= self.max_reruns}
 
     def _take(self, ids: np.ndarray, rerun: Collection[int] = ()) -> bool:
-        """Give simulations `ids` their next TaskSpecs (`rerun`: the same ones), or leave them idle; whether any got one."""
+        """Give simulations `ids` their next TaskSpecs (`rerun`: the same), or leave them idle; whether any got one."""
         started: list[int] = []
         tasks: list[TaskSpec] = []
         for i in ids.tolist():  # over episodes that start, not over steps

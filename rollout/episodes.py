@@ -37,7 +37,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Lost:
-    """An episode that was dropped: a reading was unusable, or its simulation broke down; `reason` says what and where."""
+    """An episode that was dropped: a reading was unusable, or its simulation broke down; `reason` says it all."""
 
     index: int
     task: TaskSpec

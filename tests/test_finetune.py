@@ -160,7 +160,9 @@ def test_discrete_actions_have_log_probabilities_entropy_and_kl():
     blueprint = Blueprint(sensors, actions, SMALL, 0, reference=True)
     module = AgentModule(model_config={"blueprint": blueprint})
     drawn, log_probs = module.explore({"position": torch.randn(7, 1)}, "keys")
-    rows = {"action": "keys", "observations": {"position": torch.randn(7, 1)}, "actions": drawn}
+    observations = {"position": torch.randn(7, 1)}
+    reference = module.reference_features(observations)
+    rows = {"action": "keys", "observations": observations, "actions": drawn, "reference": reference}
     outputs = module.forward_train({"rows": [rows], "freeze_policy": False})
     assert drawn.shape == (7, 2) and log_probs.shape == (7,)
     assert all(outputs[name].shape == (7,) for name in ("log_probs", "entropy", "values", "kl"))

@@ -80,7 +80,8 @@ class GymWorld(GymnasiumWorld):
         idle = self._ended & ~self.active
         if idle.any():  # the vector environment steps all or none, and refuses those whose episode is over
             self._latest, _ = self._envs.reset(options={"reset_mask": idle})
-        self._latest, rewards, terminated, truncated, info = self._envs.step(self._own_actions(actions))
+        stepped: tuple[Any, Any, Any, Any, Any] = self._envs.step(self._own_actions(actions))
+        self._latest, rewards, terminated, truncated, info = stepped
         self._ended = np.logical_or(terminated, truncated)
         succeeded = np.asarray(info.get("is_success", info.get("success", np.zeros(self.num_envs))), float)
         self._scored(rewards, terminated, truncated, succeeded > 0)

@@ -1,9 +1,10 @@
 """PPO with a pull towards the pretrained policy, as RLlib's Learner.
 
-    L = −min(r Â, clip(r, 1 ± ε) Â) + c_v (V − V̂)² − c_e H(π) + β KL(π ‖ π_ref) + L_aux,      r = π(a|s) / π_old(a|s)
+    L = −min(r Â, clip(r, 1 ± ε) Â) + c_v (V − V̂)² − c_e H(π) + β KL(π ‖ π_ref) + L_aux,   r = π(a|s) / π_old(a|s)
 
 PPO: Schulman et al. 2017. The KL to the frozen pretrained policy keeps what pretraining taught; β decays geometrically
-each iteration. L_aux: the weighted losses of the policy's auxiliary heads. Legend: T steps, E simulations, N rows of one group, R rows of a minibatch.
+each iteration. L_aux: the weighted losses of the policy's auxiliary heads. Legend: T steps, E simulations, N rows of
+one group, R rows of a minibatch.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -255,10 +256,11 @@ class PPOLearner(TorchLearner):
 
 def _chunked(compute: Callable[[dict[str, Tensor]], Tensor], observations: Mapping[str, Tensor]) -> Tensor:
     """`compute` over all rows, so many at a time that images need no more memory than vectors."""
+    size = len(next(iter(observations.values())))
     numbers = sum(value.shape[1:].numel() for value in observations.values())
     rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // numbers))
-    chunks = zip(*(value.split(rows) for value in observations.values()), strict=True)
-    return torch.cat([compute(dict(zip(observations, chunk, strict=True))) for chunk in chunks])
+    starts = range(0, size, rows)
+    return torch.cat([compute({name: v[at : at + rows] for name, v in observations.items()}) for at in starts])
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -113,8 +113,8 @@ class AgentModule(TorchRLModule):
                 a reference, its features "reference"; "freeze_policy": True to learn the value alone.
 
         Returns:
-            `log_probs`, `entropy`, `values` and, with a reference, `kl` = KL(π ‖ π_ref), each (R,). With auxiliary heads
-            `auxiliary/loss` (R,), 0 in rows without labels, and `auxiliary/<sensor>/…` of the rows with them.
+            `log_probs`, `entropy`, `values` and, with a reference, `kl` = KL(π ‖ π_ref), each (R,). With auxiliary
+            heads `auxiliary/loss` (R,), 0 in rows without labels, and `auxiliary/<sensor>/…` of the rows with them.
         """
         frozen = bool(batch["freeze_policy"])
         outputs: dict[str, list[Tensor]] = defaultdict(list)

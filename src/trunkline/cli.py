@@ -29,7 +29,7 @@ COMMANDS = {
     "tasks": ("make, inspect and verify manifests", "sample|show|verify …"),
     "import": ("what others published: data sets, weights", "lerobot PATH | t3 DIR [out=CHECKPOINT] [key=value …]"),
     "export": ("what others read: weights", "t3 CHECKPOINT out=DIR [skip=[PART,…]]"),
-    "envs": ("worlds", "list|check [TASK]"),
+    "envs": ("worlds, and other software that they need", "list|check [TASK|NAME]|install NAME"),
 }
 
 

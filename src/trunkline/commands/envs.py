@@ -1,18 +1,23 @@
-"""`trunkline envs`: worlds are listed and tried."""
+"""`trunkline envs`: worlds are listed and tried, and what they need of other software is installed."""
 
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from trunkline.commands.common import asks_for_help, say
 from trunkline.envs import registry
 from trunkline.envs.registry import make_worlds, sample_tasks
-from trunkline.errors import unknown
+from trunkline.errors import InputError, unknown
+
+# What can be installed, by name: the module that has `install(say)` and `check() -> str` of it.
+SOFTWARE = {"minecraft-server": "trunkline.envs.minecraft.server_setup"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`list`, or `check [TASK …]`."""
+    """`list`, `check [TASK | SOFTWARE …]`, or `install SOFTWARE`."""
     verb = arguments[0] if arguments else "list"
     if verb == "list":
         for task in registry.tasks():
@@ -23,12 +28,27 @@ def main(arguments: Sequence[str]) -> None:
             print(f"trunkline: world plug-in {name!r} cannot be used: {error}", file=sys.stderr)
     elif verb == "check":
         if asks_for_help(arguments):
-            say("usage: trunkline envs check [TASK …]")
+            say(f"usage: trunkline envs check [TASK | {' | '.join(SOFTWARE)} …]")
             return
-        for task in arguments[1:] or registry.tasks():
-            say(_check(task))
+        for name in arguments[1:] or registry.tasks():
+            say(_software(name).check() if name in SOFTWARE else _check(name))
+    elif verb == "install":
+        names = arguments[1:]
+        if asks_for_help(arguments) or not names:
+            say(f"usage: trunkline envs install NAME\n\nnames: {', '.join(SOFTWARE)}")
+            if not names:
+                raise InputError(f"install what? known: {', '.join(SOFTWARE)}")
+            return
+        for software in [_software(name) for name in names]:
+            software.install(say)
     else:
-        raise unknown("envs command", verb, ["list", "check"])
+        raise unknown("envs command", verb, ["list", "check", "install"])
+
+
+def _software(name: str) -> Any:
+    if name not in SOFTWARE:
+        raise unknown("software", name, SOFTWARE)
+    return importlib.import_module(SOFTWARE[name])
 
 
 def _check(task: str) -> str:

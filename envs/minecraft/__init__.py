@@ -1,0 +1,1 @@
+"""Minecraft: a batched voxel world in Warp kernels."""

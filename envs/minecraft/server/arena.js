@@ -1,0 +1,150 @@
+'use strict'
+/** A game and its players: what the methods of the bridge do. */
+
+const { InputError, nd } = require('../../remote/node/trunkline-remote.js')
+const { settle } = require('./clock.js')
+const { Game } = require('./game.js')
+const { ACTIONS } = require('./hands.js')
+const { Observer, SLOTS, windowSlot } = require('./observe.js')
+const { Player } = require('./player.js')
+
+const MOST = 8 // players
+
+class Arena {
+  static async open (options) {
+    const { agents = 1, generator = 'superflat', seed = 0, voxels = 32, range = 32, port = null, terrain = null } = options
+    between('agents', agents, 1, MOST)
+    between('voxels', voxels, 0, 64)
+    between('seed', seed, 0, 2 ** 31 - 1)
+    if (port !== null) between('port', port, 1, 65535)
+    const game = await Game.start({ seed, generator, port })
+    if (terrain) game.terrain.lay('world', terrain)
+    const volume = voxels ** 3
+    const cells = new Uint16Array(agents * volume)
+    const players = []
+    for (let index = 0; index < agents; index++) {
+      players.push(await Player.join(game, `agent${index}`, voxels, cells.subarray(index * volume, (index + 1) * volume)))
+    }
+    await game.introduce()
+    return new Arena(game, players, new Observer(players, cells, voxels, range))
+  }
+
+  constructor (game, players, observer) {
+    this.game = game
+    this.players = players
+    this.observer = observer
+    this.Item = require('prismarine-item')(game.server.registry)
+  }
+
+  tables () {
+    return this.game.names.tables()
+  }
+
+  observe () {
+    return this.observer.observe(this.game.tick)
+  }
+
+  hash () {
+    return this.observer.hash(this.game.tick)
+  }
+
+  /** A new episode for one player; what is not given is left as it is. */
+  async reset (options) {
+    const { agent, pose, inventory, slot, game_mode: mode, health, terrain, blocks, entities, clear = 64, restart } = options
+    const player = this.players[between('agent', agent, 0, this.players.length - 1)]
+    const { names } = this.game
+    const stacks = (inventory ?? []).map(([at, name, count]) =>
+      [between('slot', at, 0, SLOTS - 1), names.item(name), between('count', count, 1, 64)])
+    for (const { type } of entities ?? []) names.mob(type)
+    if (pose && (pose.length !== 5 || !pose.every(Number.isFinite))) {
+      throw new InputError(`pose ${JSON.stringify(pose)} is not [x, y, z, yaw, pitch]`)
+    }
+    if (blocks && (!(blocks.states instanceof Uint16Array) || !(blocks.positions instanceof Int32Array) ||
+      blocks.positions.length !== 3 * blocks.states.length)) {
+      throw new InputError('blocks are not {positions: int32 (n, 3), states: uint16 (n,)}')
+    }
+    for (const state of blocks?.states ?? []) names.state(state)
+
+    if (restart) this.game.restart()
+    player.hands.cancel()
+    player.hands.rest()
+    const places = [player.body.position.clone()]
+    if (pose) places.push(player.body.position.offset(0, 0, 0).set(pose[0], pose[1], pose[2]))
+    if (clear > 0) this.game.clear(places, clear)
+    if (terrain) await this.game.refresh(this.game.terrain.lay(`agent${agent}`, terrain))
+    if (pose) await this.teleport(player, pose)
+    if (blocks) await this.game.setBlocks(blocks.positions, blocks.states)
+    if (mode) player.server.setGameMode(names.gameMode(mode))
+    if (health !== undefined || player.bot.health <= 0) player.server.updateHealth(health ?? 20)
+    if (inventory) this.fill(player, stacks)
+    if (slot !== undefined) player.hold(between('slot', slot, 0, 8))
+    for (const { type, position, yaw = 0 } of entities ?? []) this.game.mob(type, position, yaw)
+    await settle()
+    player.hands.events = 0
+  }
+
+  async teleport (player, [x, y, z, yaw, pitch]) {
+    const { server, body } = player
+    body.look(yaw, pitch)
+    await server.sendPosition(body.position.offset(0, 0, 0).set(x, y, z), false, true)
+    await server.worldSendInitialChunks()
+    server.sendSelfPosition()
+    server.updateAndSpawn() // who and what is near now
+    await settle()
+    player.report()
+    await settle()
+  }
+
+  fill (player, stacks) {
+    const { inventory } = player.server
+    inventory.slots.forEach((item, slot) => { if (item) inventory.updateSlot(slot, null) })
+    for (const [slot, item, count] of stacks) inventory.updateSlot(windowSlot(slot), new this.Item(item.id, count))
+  }
+
+  /**
+   * One tick.
+   * @param {{controls: Uint8Array, look: Float64Array, action: Uint8Array, slot: Int8Array, relative: boolean}} args
+   *   control bytes (A,); yaw and pitch in degrees (A, 2), added to the present ones if `relative`; numbers of `ACTIONS`
+   *   (A,); 0 to 8, or −1 (A,).
+   */
+  async step ({ controls, look, action, slot, relative = false }) {
+    const count = this.players.length
+    const given = [['controls', controls, 1], ['look', look, 2], ['action', action, 1], ['slot', slot, 1]]
+    for (const [name, array, width] of given) {
+      if (!ArrayBuffer.isView(array) || array.length !== count * width) {
+        throw new InputError(`${name} of ${array?.length ?? 'no'} values; ${count} players take ${count * width}`)
+      }
+    }
+    for (const number of action) between('action', number, 0, ACTIONS.length - 1)
+    for (const number of slot) between('slot', number, -1, 8)
+    for (const angle of look) if (!Number.isFinite(angle)) throw new InputError(`look of ${angle} degrees`)
+    this.players.forEach((player, row) => {
+      const [yaw, pitch] = relative ? [player.body.yaw, player.body.pitch] : [0, 0]
+      player.act(controls[row], yaw + look[2 * row], pitch + look[2 * row + 1], action[row], slot[row])
+    })
+    await settle()
+    await this.game.advance()
+  }
+
+  /** The server's own blocks in a box: (nx, ny, nz) palette ids. */
+  async blocks ({ origin: [x, y, z], shape: [nx, ny, nz] }) {
+    const volume = between('blocks in the box', nx * ny * nz, 1, 2 ** 24)
+    const states = new Uint16Array(volume)
+    const world = this.game.server.overworld
+    const { Vec3 } = this.players[0].cells
+    let at = 0
+    for (let i = x; i < x + nx; i++) {
+      for (let j = y; j < y + ny; j++) {
+        for (let k = z; k < z + nz; k++) states[at++] = await world.getBlockStateId(new Vec3(i, j, k))
+      }
+    }
+    return nd(states, [nx, ny, nz])
+  }
+}
+
+function between (name, value, low, high) {
+  if (Number.isInteger(value) && value >= low && value <= high) return value
+  throw new InputError(`${name} ${value} is not a whole number from ${low} to ${high}`)
+}
+
+module.exports = { Arena }

@@ -1,0 +1,133 @@
+"""What the players of a protocol server do and see.
+
+Legend: A agents, n voxels along each side.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trunkline.errors import unknown
+
+CONTROLS = ("forward", "back", "left", "right", "jump", "sneak", "sprint")
+ACTIONS = ("none", "attack", "use", "place")
+EVENTS = {"dug": 1, "placed": 2, "hit": 4, "opened": 8, "collected": 16, "used": 32}
+INVENTORY_SLOTS = 36
+
+
+def control_bits(*held: str) -> int:
+    """The control byte of the keys that are held down, by their names in `CONTROLS`.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    bits = 0
+    for name in held:
+        if name not in CONTROLS:
+            raise unknown("control", name, CONTROLS)
+        bits |= 1 << CONTROLS.index(name)
+    return bits
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Another player ("player"), a mob, or a drop ("item") that an agent sees.
+
+    Attributes:
+        id: its number in this game.
+        type: Minecraft's name for it.
+        item: of a drop, the item's name; else "".
+        position: its feet.
+        yaw: degrees.
+        pitch: degrees, positive down.
+    """
+
+    id: int
+    type: str
+    item: str
+    position: tuple[float, float, float]
+    yaw: float
+    pitch: float
+
+
+@dataclass(frozen=True)
+class ServerObservation:
+    """What there is to know of the agents after a tick.
+
+    Attributes:
+        tick: ticks since the beginning.
+        pose: (A, 5) float64, x y z of the feet, yaw in [−180, 180), pitch.
+        velocity: (A, 3) float64, blocks a tick.
+        on_ground, in_water, in_lava: (A,) bool.
+        health, food: (A,) float32, 0 to 20.
+        slot: (A,) the hotbar slot in hand, 0 to 8.
+        events: (A,) bits of `EVENTS` that this tick brought about.
+        digging: (A, 4) float32, the block that is being dug and how far in [0, 1]; zeros if none.
+        inventory: (A, 36, 2) int16, number of the item and count; the hotbar first.
+        voxels: (A, n, n, n) uint16 palette numbers, indexed x, y, z; None if n is 0. The block at the feet is
+            [n/2, n/2, n/2].
+        origin: (A, 3) int32, the coordinates of voxels[0, 0, 0].
+    """
+
+    tick: int
+    pose: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    on_ground: NDArray[np.bool_]
+    in_water: NDArray[np.bool_]
+    in_lava: NDArray[np.bool_]
+    health: NDArray[np.float32]
+    food: NDArray[np.float32]
+    slot: NDArray[np.int32]
+    events: NDArray[np.int32]
+    digging: NDArray[np.float32]
+    inventory: NDArray[np.int16]
+    voxels: NDArray[np.uint16] | None
+    origin: NDArray[np.int32] | None
+    _entities: NDArray[np.int32]
+    _entity_pose: NDArray[np.float64]
+    _names: Mapping[str, Sequence[str]]
+
+    def entities(self, agent: int) -> list[Entity]:
+        """What one agent sees within range, in the order it appeared."""
+        found = []
+        for (owner, number, kind, item), (x, y, z, yaw, pitch) in zip(
+            self._entities.tolist(), self._entity_pose.tolist(), strict=True
+        ):
+            if owner == agent:
+                name = self._names["items"][item] if item else ""
+                found.append(Entity(number, self._names["entities"][kind], name, (x, y, z), yaw, pitch))
+        return found
+
+    def items(self, agent: int) -> dict[int, tuple[str, int]]:
+        """One agent's inventory: slot -> (item's name, count); empty slots are left out."""
+        rows = enumerate(self.inventory[agent].tolist())
+        return {slot: (self._names["items"][item], count) for slot, (item, count) in rows if count > 0}
+
+    @classmethod
+    def read(
+        cls, answer: Mapping[str, Any], voxels: NDArray[np.uint16] | None, names: Mapping[str, Sequence[str]]
+    ) -> "ServerObservation":
+        """From the server's answer, the voxels as they are now, and its names of items and entities by number."""
+        flags, status = answer["flags"], answer["status"]
+        return cls(
+            tick=answer["tick"],
+            pose=answer["pose"],
+            velocity=answer["velocity"],
+            on_ground=flags[:, 0] != 0,
+            in_water=status[:, 2] != 0,
+            in_lava=status[:, 3] != 0,
+            health=status[:, 0],
+            food=status[:, 1],
+            slot=flags[:, 1],
+            events=flags[:, 2],
+            digging=answer["digging"],
+            inventory=answer["inventory"],
+            voxels=voxels,
+            origin=answer.get("origin"),
+            _entities=answer["entities"],
+            _entity_pose=answer["entity_pose"],
+            _names=names,
+        )

@@ -1,0 +1,137 @@
+"""Light and colour, cameras, and the bodies that they see."""
+
+import warp as wp
+
+from trunkline.envs.minecraft.cast_kernels import CROSS_FACE, MURK, Ray, Scene, larger, natural, smaller
+from trunkline.envs.minecraft.look import FULL
+
+wp.set_module_options({"enable_backward": False})
+
+FAR = 1000.0  # depth of the sky, blocks
+FOG_START, FOG_END = 48.0, 160.0
+GLOWING = 254  # alpha of what needs no light
+DARKEST = 0.09
+# How much of the light of the sky is left below a roof: at once, and what every block below it takes away.
+SHADE, SHADE_LOSS, SHADE_LEAST = 0.72, 0.05, 0.22
+
+
+@wp.struct
+class Views:
+    """K cameras."""
+
+    world: wp.array[wp.int32]
+    cell: wp.array[wp.vec3i]  # of the eye
+    place: wp.array[wp.vec3]  # of the eye in its cell
+    forward: wp.array[wp.vec3]
+    right: wp.array[wp.vec3]
+    up: wp.array[wp.vec3]
+    daylight: wp.array[wp.float32]  # 0 to 1
+    sun: wp.array[wp.vec3]  # where it stands
+    horizon: wp.array[wp.vec3]  # colours
+    zenith: wp.array[wp.vec3]
+    bodies: wp.array[wp.int32]  # entities that may be seen
+
+
+@wp.func
+def make_ray(scene: Scene, views: Views, v: int, right: float, up: float):
+    """The ray through a place of the picture, in tangents of the angles from its middle."""
+    d = views.forward[v] + right * views.right[v] + up * views.up[v]
+    place = views.place[v]
+    eye = views.cell[v]
+    ray = Ray()
+    ray.length = wp.sqrt(1.0 + right * right + up * up)
+    ray.leaves = float(1.0e30)
+    size = wp.vec3i(scene.nx, scene.ny, scene.nz)
+    step = wp.vec3i(scene.ny * scene.nz, 1, scene.ny)
+    for k in range(3):
+        turned = wp.where(d[k] < 0.0, 1, 0)
+        ray.backwards[k] = turned
+        ray.direction[k] = larger(wp.abs(d[k]), 1.0e-9)
+        ray.inverse[k] = 1.0 / ray.direction[k]
+        ray.origin[k] = wp.where(turned == 1, 1.0 - place[k], place[k])
+        ray.stride[k] = wp.where(turned == 1, -step[k], step[k])
+        side = wp.where(turned == 1, eye[k] + 1, size[k] - eye[k])
+        ray.leaves = smaller(ray.leaves, (float(side) - ray.origin[k]) * ray.inverse[k])
+    ray.base = eye[0] * step[0] + eye[1] + eye[2] * step[2]
+    plane = scene.nx * scene.ny * scene.nz
+    ray.quadrant = (1 - ray.backwards[0]) * plane + (1 - ray.backwards[2]) * 2 * plane
+    ray.shift = 4 - 4 * ray.backwards[1]
+    return ray
+
+
+@wp.func
+def sky_light(ceiling: int, height: int):
+    """The part of the sky's light that reaches a height below a ceiling."""
+    depth = float(ceiling - height)
+    light = larger(wp.static(SHADE) - wp.static(SHADE_LOSS) * depth, wp.static(SHADE_LEAST))
+    return wp.where(depth <= 0.0, 1.0, light)
+
+
+@wp.func
+def light_before(scene: Scene, ceiling: wp.array[wp.uint8], state: int, cell: int, face: int):
+    """The light in front of a face."""
+    column = cell // scene.ny
+    height = cell - column * scene.ny
+    if int(scene.kind[state]) == wp.static(FULL):
+        column += wp.where(face == 0, -scene.nz, 0) + wp.where(face == 1, scene.nz, 0)
+        column += wp.where(face == 4, -1, 0) + wp.where(face == 5, 1, 0)
+        height += wp.where(face == 2, -1, 0) + wp.where(face == 3, 1, 0)
+        column = wp.min(wp.max(column, 0), scene.nx * scene.nz - 1)
+    return sky_light(int(ceiling[natural(column)]), height)
+
+
+@wp.func
+def face_light(face: int):
+    """Sides are darker than tops, as if the light came from above and a little from the south."""
+    light = wp.where(face < 2, 0.62, 0.8)
+    light = wp.where(face == 2, 0.5, light)
+    return wp.where(face == 3 or face == wp.static(CROSS_FACE), 1.0, light)
+
+
+@wp.func
+def brightness(color: int, face: int, sky: float, daylight: float):
+    """What a picture's colour is multiplied with."""
+    light = face_light(face) * larger(sky * daylight, wp.static(DARKEST))
+    return wp.where(((color >> 24) & 255) == wp.static(GLOWING), 1.0, light)
+
+
+@wp.func
+def fog_at(distance: float):
+    """How much of the horizon's colour covers what is that far away."""
+    part = (distance - wp.static(FOG_START)) * wp.static(1.0 / (FOG_END - FOG_START))
+    part = smaller(larger(part, 0.0), 1.0)
+    return part * part
+
+
+@wp.func
+def water_at(distance: float):
+    """How much of the water's colour covers what lies that deep in it, 0 for no water."""
+    part = smaller(0.38 + distance * wp.static(0.62 / MURK), 1.0)
+    return wp.where(distance > 0.0, part, 0.0)
+
+
+@wp.func
+def sky_part(elevation: float):
+    """How much of the zenith's colour the sky has at a sine of the elevation."""
+    part = smaller(larger(elevation * 2.2, 0.0), 1.0)
+    return part * (2.0 - part)
+
+
+@wp.func
+def sun_part(cosine: float):
+    """1 within the sun's disc, a soft glow around it."""
+    glow = larger(cosine - 0.97, 0.0) * 12.0
+    return wp.where(cosine > 0.9983, 1.0, glow)
+
+
+@wp.func
+def channel(color: int, shift: int, light: float, horizon: float, zenith: float, sun: float, water: float,
+            elevation: float, glow: float, wet: float, fog: float, sky: int):
+    """One of red, green and blue, 0 to 255."""
+    surface = float((color >> shift) & 255) * light
+    surface += (horizon - surface) * fog
+    above = horizon + (zenith - horizon) * elevation
+    above += (sun - above) * glow
+    seen = wp.where(sky == 1, above, surface)
+    seen += (water - seen) * wet
+    return int(smaller(seen, 255.0))

@@ -1,0 +1,171 @@
+"""What agents of the Minecraft tasks see: their own view, the goal's, where the target is in it, and their own state."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trunkline.envs.minecraft.goals import EYE
+from trunkline.envs.minecraft.items import items
+from trunkline.envs.minecraft.start import Starter
+from trunkline.envs.warp import start_warp
+
+# Values of the sensor `status`; the last say what is in the hand.
+STATUS = (
+    *("health", "food", "oxygen", "pitch", "on_ground", "in_water", "charge", "digging", "drawing"),
+    *("nothing", "block", "tool", "sword", "bow", "other"),
+)
+_SCALES = {"health": 20.0, "food": 20.0, "oxygen": 300.0, "pitch": 90.0, "on_ground": 1.0, "in_water": 1.0}
+_SCALES |= {"charge": 20.0, "dig_progress": 1.0, "draw": 20.0}
+_HELD = STATUS[9:]
+_INSET = 0.4  # of a picture's side that the goal view takes
+_OUTLINE = np.array([255, 64, 64], np.uint8)
+
+
+class Views:
+    """Pictures of W worlds.
+
+    Args:
+        worlds: `state.Worlds`.
+        rules: `state.Rules` on the same device.
+        starter: which holds the goals.
+        wanted: names of the sensors that are read.
+        image_size: S.
+        field_of_view: degrees.
+    """
+
+    def __init__(
+        self,
+        worlds: Any,
+        rules: Any,
+        starter: Starter,
+        wanted: Sequence[str] | Mapping[str, Any],
+        image_size: int,
+        field_of_view: float,
+    ) -> None:
+        self.wp = start_warp()
+        from trunkline.envs.minecraft import goal_kernels
+
+        self.worlds, self.rules, self.starter, self.kernels = worlds, rules, starter, goal_kernels
+        self.wanted, self.size, self.field_of_view = frozenset(wanted), image_size, field_of_view
+        own = self.wanted & {"rgb", "depth", "segmentation"}
+        parts = own | ({"segmentation"} if "target_view" in self.wanted else set())
+        self.eyes = self._renderer(image_size, parts) if parts else None
+        self.goals = self._renderer(image_size, {"rgb", "segmentation"})
+        self.goal_views = np.zeros((worlds.count, image_size, image_size, 4), np.uint8)
+
+    @functools.cached_property
+    def _everyone(self) -> np.ndarray:
+        return np.arange(self.worlds.count)
+
+    def _renderer(self, size: int, parts: set[str] | frozenset[str]) -> Any:
+        from trunkline.envs.minecraft.render import Renderer
+
+        shown = {name: name in parts for name in ("rgb", "depth", "segmentation")}
+        return Renderer(self.worlds, self.rules, size, size, self.field_of_view, **shown)
+
+    def show_goals(self, ids: np.ndarray) -> None:
+        """Draw the goal views of episodes that begin, as their worlds are at first."""
+        self.goal_views[ids] = self._goal_pictures(self.goals, ids)
+
+    def _goal_pictures(self, renderer: Any, ids: np.ndarray) -> np.ndarray:
+        """(K, S, S, 4) uint8 of the rows `ids`."""
+        wp, device = self.wp, self.worlds.device
+        scenes = [self.starter.scenes[row] for row in ids]
+        cameras = np.asarray([scene.goal.camera for scene in scenes if scene is not None])
+        seen = renderer.draw(cameras[:, :3], cameras[:, 3], cameras[:, 4], ids)
+        rows = wp.array(np.asarray(ids, np.int32), dtype=wp.int32, device=device)
+        masks = wp.zeros(seen["segmentation"].shape[:3], dtype=wp.uint8, device=device)
+        inputs = [seen["segmentation"], rows, self.starter.targets, masks]
+        wp.launch(self.kernels.mask, masks.shape, inputs, device=device)
+        return np.concatenate([seen["rgb"].numpy(), masks.numpy()[..., None]], axis=3)
+
+    def observe(self, ids: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Readings of the sensors that are pictures, or are read off them; only rows `ids` are right."""
+        readings: dict[str, np.ndarray] = {}
+        if self.eyes is not None:
+            readings = self._own(ids)
+        if "goal_view" in self.wanted:
+            readings["goal_view"] = self.goal_views.copy()
+        return readings
+
+    def _own(self, ids: np.ndarray | None) -> dict[str, np.ndarray]:
+        rows = self._everyone if ids is None else ids
+        view = self.worlds.view
+        height = np.where(view("sneaking")[rows] != 0, EYE - 0.35, EYE)
+        eyes = view("position")[rows] + height[:, None] * np.array([0.0, 1.0, 0.0])
+        seen = self.eyes.draw(eyes, view("yaw")[rows], view("pitch")[rows], rows)
+        drawn = {name: seen[name].numpy() for name in self.wanted & {"rgb", "segmentation"}}
+        if "depth" in self.wanted:
+            drawn["depth"] = seen["depth"].numpy()[..., None]
+        if "target_view" in self.wanted:
+            drawn["target_view"] = self._labels(seen["segmentation"], rows)
+        return {name: self._spread(value, ids) for name, value in drawn.items()}
+
+    def _labels(self, segmentation: Any, rows: np.ndarray) -> np.ndarray:
+        wp, device = self.wp, self.worlds.device
+        labels = wp.empty((len(rows), 7), dtype=wp.float32, device=device)
+        places = wp.array(rows.astype(np.int32), dtype=wp.int32, device=device)
+        wp.launch(self.kernels.label, len(rows), [segmentation, places, self.starter.targets, labels], device=device)
+        found: np.ndarray = labels.numpy()
+        return found
+
+    def _spread(self, value: np.ndarray, ids: np.ndarray | None) -> np.ndarray:
+        """Rows `ids` at their places among all W, in an array of its own."""
+        if ids is None:
+            return value.copy()
+        every = np.zeros((self.worlds.count, *value.shape[1:]), value.dtype)
+        every[ids] = value
+        return every
+
+    @functools.cache  # noqa: B019 - as many entries as sizes of videos
+    def _painter(self, size: int) -> Any:
+        return self._renderer(size, {"rgb", "segmentation"})
+
+    def pictures(self, ids: Sequence[int], size: int) -> np.ndarray:
+        """What agents see, with their goal's view in the corner and its target outlined: (K, size, size, 3) uint8."""
+        rows = np.asarray(ids)
+        view = self.worlds.view
+        eyes = view("position")[rows] + np.array([0.0, EYE, 0.0])
+        shown = self._painter(size).draw(eyes, view("yaw")[rows], view("pitch")[rows], rows)["rgb"].numpy().copy()
+        small = max(8, round(size * _INSET))
+        goals = self._resized(self.goal_views[rows], small)
+        goals[..., :3][_border(goals[..., 3] > 0)] = _OUTLINE
+        frame = max(1, size // 128)
+        shown[:, : small + frame, size - small - frame :] = 255
+        shown[:, :small, size - small :] = goals[..., :3]
+        return shown
+
+    @staticmethod
+    def _resized(images: np.ndarray, size: int) -> np.ndarray:
+        """Pictures (K, S, S, C) at another size, by their nearest pixels."""
+        places = ((np.arange(size) + 0.5) * images.shape[1] / size).astype(np.int64)
+        return images[:, places][:, :, places]
+
+
+def _border(mask: np.ndarray) -> np.ndarray:
+    """Pixels of masks (K, S, S) that have a neighbour outside."""
+    padded = np.pad(mask, ((0, 0), (1, 1), (1, 1)))
+    inner = padded[:, :-2, 1:-1] & padded[:, 2:, 1:-1] & padded[:, 1:-1, :-2] & padded[:, 1:-1, 2:]
+    border: np.ndarray = mask & ~inner
+    return border
+
+
+@functools.cache
+def _classes() -> np.ndarray:
+    """What an item counts as in `STATUS`, (I,)."""
+    kinds = [item.kind for item in items()]
+    names = {"none": "nothing", "block": "block", "tool": "tool", "sword": "sword", "bow": "bow"}
+    return np.asarray([_HELD.index(names.get(kind, "other")) for kind in kinds])
+
+
+def status(worlds: Any) -> np.ndarray:
+    """The sensor `status` of all worlds, (W, len(STATUS)) float32 in [−1, 1]."""
+    values = np.zeros((worlds.count, len(STATUS)), np.float32)
+    for column, (name, scale) in enumerate(_SCALES.items()):
+        values[:, column] = worlds.view(name) / scale
+    np.clip(values, -1.0, 1.0, out=values)
+    held = np.where(worlds.view("count")[:, 0] > 0, worlds.view("item")[:, 0], 0)
+    values[np.arange(worlds.count), len(_SCALES) + _classes()[held]] = 1.0
+    return values
