@@ -51,7 +51,7 @@ def write_table(
     """
     with (
         replacing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="snappy", use_dictionary=dictionary) as writer,
+        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=dictionary) as writer,
     ):
         for columns in groups:
             writer.write_table(pa.Table.from_arrays(list(columns), schema=schema))

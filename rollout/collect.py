@@ -139,7 +139,7 @@ def collect(
                 episode = outcome.episode
                 with uninterrupted():
                     writers[plans[episode.task.task].action.name].add(episode)
-                progress.finished(episode.task.task, episode.success, len(episode))
+                progress.finished(episode.task.task, episode.success, len(episode), outcome.reruns)
         finally:
             with uninterrupted():
                 _save_lost(root, lost)

@@ -121,7 +121,7 @@ def evaluate(
                 else:
                     with uninterrupted():
                         row["video"] = film.keep(outcome, plans[row["task"]].fps)
-                    progress.finished(row["task"], row["success"], row["steps"])
+                    progress.finished(row["task"], row["success"], row["steps"], outcome.reruns)
                 mine[row["task_id"]] = row
                 if time.monotonic() - saved > SAVE_SECONDS:
                     with uninterrupted():

@@ -14,13 +14,14 @@ PLAIN_SECONDS = 10.0
 
 @dataclass
 class TaskCount:
-    """What happened on one task: episodes planned, finished, successful and lost, and steps made."""
+    """What happened on one task: episodes planned, finished, successful, lost and begun anew, and steps made."""
 
     planned: int
     present: int = 0
     finished: int = 0
     successes: int = 0
     lost: int = 0
+    reruns: int = 0
     steps: int = 0
     first: float | None = None
     last: float = 0.0
@@ -86,9 +87,10 @@ class Progress:
         """Wall-clock since the start."""
         return time.monotonic() - self._begun
 
-    def finished(self, task: str, success: bool, steps: int) -> None:
-        """One more episode."""
+    def finished(self, task: str, success: bool, steps: int, reruns: int = 0) -> None:
+        """One more episode, which had been begun anew `reruns` times because its simulation broke down."""
         count = self.tasks[task]
+        count.reruns += reruns
         count.finished += 1
         count.successes += success
         count.steps += steps
@@ -130,6 +132,8 @@ class Progress:
             ]
         if lost := sum(c.lost for c in counts):
             parts.append(f"{lost} lost")
+        if reruns := sum(c.reruns for c in counts):
+            parts.append(f"{reruns} rerun")
         print(", ".join(parts), file=self._stream, flush=True)
 
     def table(self) -> "Table":

@@ -268,6 +268,30 @@ def test_slabs_double_grass_gives_way_and_plants_need_ground():
     assert play["placed"][0] == -1
 
 
+@pytest.mark.parametrize(
+    ("plant", "soil", "grows"),
+    [
+        ("poppy", "dirt", True),
+        ("poppy", "stone", False),
+        ("carrot", "farmland", True),
+        ("carrot", "dirt", False),
+        ("sugar_cane", "sand", True),
+        ("cactus", "sand", True),
+        ("cactus", "cactus", True),
+        ("cactus", "dirt", False),
+        ("brown_mushroom", "stone", True),
+        ("torch", "cactus", True),
+    ],
+)
+def test_plants_need_their_soil(plant, soil, grows):
+    play = Play(ground="sand")
+    play.give(plant)
+    play.put(soil, (8, FLOOR, 10))
+    play.aim(8.5, FLOOR + 0.9, 10.5)
+    play.keys(1, function=PLACE)
+    assert (play["placed"][0] >= 0) == grows
+
+
 def test_a_door_needs_two_cells():
     play = Play()
     play.give("oak_door", 2)

@@ -271,7 +271,7 @@ def test_damaged_and_foreign_worlds_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"control": [(3, 0, 0, 12, 12, 0, 0, 0)]}, "forward/back is 3; 0 to 2"),
+        ({"control": [(3, 0, 0, 12, 12, 0, 0, 0)]}, "forward/back is 3; choose 0 to 2"),
         ({"control": [(0, 0, 0, 12, 12, 0, 244, 0)]}, "craft is 244"),
         ({"control": [(0, 0, 0, -1, 12, 0, 0, 0)]}, "pitch is -1"),
         ({"control": [NOOP] * 2}, "are needed"),
@@ -289,7 +289,7 @@ def test_places_outside_are_refused():
         simulation.set_blocks(0, np.array([[16, 0, 0]]), 1)
     with pytest.raises(InputError, match="block state"):
         simulation.set_blocks(0, np.array([[1, 0, 0]]), 255)
-    with pytest.raises(InputError, match="within the world"):
+    with pytest.raises(InputError, match="choose a place within"):
         simulation.place_agent(0, (8, -1, 8))
     with pytest.raises(InputError, match="there are 1"):
         simulation.place_agent(1, (8, 5, 8))

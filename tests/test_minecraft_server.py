@@ -282,7 +282,7 @@ def test_a_killed_server_is_an_error_and_leaves_no_process(installed):
         (lambda s: s.step(0, (0, 0), 4), "action 4"),
         (lambda s: s.step(0, (0, 0), 0, 9), "slot 9"),
         (lambda s: s.step([0, 0], (0, 0)), r"controls has the shape \(2,\)"),
-        (lambda s: s.step(300, (0, 0)), "does not fit uint8"),
+        (lambda s: s.step(300, (0, 0)), "control byte 300"),
         (lambda s: s._process.call("stp"), "no method 'stp'; known: blocks, configure"),
     ],
 )

@@ -1,6 +1,7 @@
 """Synthesised Minecraft tasks: repeatable, reachable, seen, and split along one axis at a time."""
 
 import hashlib
+import itertools
 import math
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from trunkline.cli import main
 from trunkline.envs.manifest import Manifest, disjoint
 from trunkline.envs.minecraft import tasks
 from trunkline.envs.minecraft.blocks import block_states
+from trunkline.envs.minecraft.entities import ENTITIES
 from trunkline.envs.minecraft.goals import INTERACTIONS, cluster, kin, parse_state, read_scene, world_version
 from trunkline.envs.minecraft.survey import survey
 from trunkline.envs.minecraft.synthesis import synthesize
@@ -81,7 +83,7 @@ def test_splits_are_named_by_the_family_and_share_no_world(drawn):
     assert not seeds["validation"] & seeds["test"]
     # By construction, whatever is drawn: the ranges do not overlap.
     ranges = sorted(tasks.SEEDS.values())
-    assert all(first < end <= other for (first, end), (other, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(first < end <= other for (first, end), (other, _) in itertools.pairwise(ranges))
     lists = {split: every(drawn, split) for split in tasks.SPLITS}
     assert all(disjoint(lists["train"], lists[split]) for split in tasks.SPLITS if split != "train")
     with pytest.raises(InputError, match="belongs to no part"):
@@ -100,7 +102,7 @@ def test_test_worlds_share_no_chunk_with_training_worlds(drawn):
 
     train = chunks("train")
     assert len(train) > 50
-    assert not train & chunks("test/world") and not train & chunks("test/biome") and not train & chunks("validation/world")
+    assert not any(train & chunks(split) for split in ("validation/world", "test/world", "test/biome"))
 
 
 def names_of(spec):
@@ -136,7 +138,7 @@ def test_held_out_targets_are_nowhere_in_training(drawn):
 def near_enough(eye, cells, mobs):
     """Metres from the eye to the nearest cell or mob."""
     boxes = [(np.asarray(c, float), np.asarray(c, float) + 1) for c in cells]
-    boxes += [(np.asarray(p) - (0.5, 0, 0.5), np.asarray(p) + (0.5, 1.5, 0.5)) for p in mobs]
+    boxes += [(np.subtract(p, (0.5, 0, 0.5)), np.add(p, (0.5, 1.5, 0.5))) for p in mobs]
     return min(float(np.linalg.norm(np.clip(eye, low, high) - eye)) for low, high in boxes)
 
 
@@ -169,26 +171,26 @@ def test_every_target_can_be_walked_to(drawn):
                     to = (x + dx, y + rise, z + dz)
                     if to in seen or not (0 <= to[0] < 64 and 0 <= to[2] < 64 and 1 <= to[1] < 46):
                         continue
-                    if stands(*to) and (rise < 1 or free(x, y + 2, z)):
-                        if all(free(to[0], k, to[2]) for k in range(to[1], y + 2)):
-                            seen.add(to)
-                            queue.append(to)
+                    room = stands(*to) and (rise < 1 or free(x, y + 2, z))
+                    if room and all(free(to[0], k, to[2]) for k in range(to[1], y + 2)):
+                        seen.add(to)
+                        queue.append(to)
         assert found, spec.id
 
 
 def test_every_goal_camera_sees_its_target(drawn):
-    """Rays of its own from the camera, in steps of 2 cm, over the pixels of a small picture."""
+    """Rays of its own from the camera, in steps of 4 cm, over the pixels of a small picture."""
     clear = np.zeros(256, bool)
     for state in block_states():
         clear[state.number] = state.shape not in ("full", "liquid", "cactus")
-    for spec in every(drawn, "train") + every(drawn, "test/view"):
+    for spec in every(drawn, "train")[::2] + every(drawn, "test/view")[::2]:
         scene, blocks = read_scene(spec), scene_blocks(spec)
         *eye, yaw, pitch = scene.goal.camera
         yaw, pitch = math.radians(yaw), math.radians(pitch)
         forward = np.array([-math.sin(yaw) * math.cos(pitch), -math.sin(pitch), math.cos(yaw) * math.cos(pitch)])
         right = np.array([-math.cos(yaw), 0.0, -math.sin(yaw)])
         up = np.cross(right, forward)
-        grid = (np.arange(48) + 0.5) / 24 - 1
+        grid = (np.arange(40) + 0.5) / 20 - 1
         t = math.tan(math.radians(35.0))
         rays = forward + t * (grid[None, :, None] * right - grid[:, None, None] * up)
         rays = rays.reshape(-1, 3) / np.linalg.norm(rays, axis=-1).reshape(-1, 1)
@@ -197,10 +199,12 @@ def test_every_goal_camera_sees_its_target(drawn):
             x, y, z = cluster(blocks, scene.goal.cell).T
             target[x, z, y] = True
         else:
-            low, high = np.array(scene.mobs[0].position) - (0.3, 0, 0.3), np.array(scene.mobs[0].position) + (0.3, 0.8, 0.3)
+            mob, feet = ENTITIES[scene.mobs[0].kind], np.asarray(scene.mobs[0].position)
+            low = np.subtract(feet, (mob.width / 2, 0, mob.width / 2))
+            high = np.add(low, (mob.width, mob.height, mob.width))
         hit = np.zeros(len(rays), bool)
         going = np.ones(len(rays), bool)
-        for distance in np.arange(0.02, 9.0, 0.02):
+        for distance in np.arange(0.04, 9.0, 0.04):
             places = np.asarray(eye) + distance * rays
             x, y, z = (np.floor(places[:, i]).astype(int).clip(0, n - 1) for i, n in enumerate(scene.size))
             if scene.goal.cell is not None:
@@ -233,7 +237,8 @@ def test_things_to_tell_apart_lie_near_the_target(drawn):
 
 
 def test_survey_knows_where_one_can_stand():
-    states = {name: parse_state(name) for name in ("stone", "water", "lava", "cactus", "oak_leaves", "grass", "oak_slab")}
+    names = ("stone", "water", "cactus", "oak_leaves", "grass", "oak_slab")
+    states = {name: parse_state(name) for name in names}
     blocks = np.zeros((32, 32, 32), np.uint8)
     blocks[:, :, :4] = states["stone"]
     blocks[10, 10, 4] = states["grass"]  # can be walked through
@@ -245,8 +250,8 @@ def test_survey_knows_where_one_can_stand():
     blocks[26, 26, 4] = states["oak_slab"]
     land = survey(blocks)
     stands = {tuple(node) for node in land.nodes.tolist()}
-    assert (10, 4, 10) in stands and (5, 4, 5) in stands and (24, 4, 24) in stands and (24, 9, 24) in stands
-    assert not stands & {(12, 4, 12), (12, 3, 12), (15, 4, 15), (16, 4, 15), (20, 4, 20), (22, 4, 22), (26, 5, 26)}
+    assert (10, 4, 10) in stands and (5, 4, 5) in stands and (24, 4, 24) in stands and (22, 9, 22) in stands
+    assert not stands & {(24, 9, 24), (12, 4, 12), (12, 3, 12), (15, 4, 15), (16, 4, 15), (20, 4, 20), (22, 4, 22), (26, 5, 26)}
     assert not stands & {(0, 4, 5), (31, 4, 5)}
     assert all(land.index[(x * 32 + z) * 32 + y] == n for n, (x, y, z) in enumerate(land.nodes.tolist()))
 

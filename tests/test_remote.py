@@ -1,6 +1,8 @@
 """The process bridge, with real processes: what is sent, what goes wrong, and what is left behind (nothing)."""
 
+import functools
 import gc
+import io
 import os
 import signal
 import socket
@@ -17,6 +19,7 @@ import gymnasium
 import msgpack
 import numpy as np
 import pytest
+import torch
 from remote_envs import DTYPES, Walk
 
 from trunkline.envs.manifest import Manifest
@@ -27,6 +30,9 @@ from trunkline.errors import InputError
 from trunkline.rollout.episodes import Finished, Lost, run_episodes
 from trunkline.rollout.evaluate import evaluate
 from trunkline.rollout.policies import PolicyConfig, RandomPolicy
+from trunkline.rollout.progress import Progress
+from trunkline.rollout.rl.env_runner import RunnerConfig, _Lane
+from trunkline.rollout.rl.fragment import Group
 
 HERE = Path(__file__).parent
 FAKE = [sys.executable, str(HERE / "remote_servers.py")]
@@ -55,7 +61,9 @@ def children():
 
 
 def descriptors():
-    return len(os.listdir("/proc/self/fd"))
+    """How many sockets, pipes and anonymous memories are open."""
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    return sum(os.readlink(link).startswith(("socket:", "pipe:", "/memfd:")) for link in links if os.path.islink(link))
 
 
 def gone(pid, seconds=5.0):
@@ -85,6 +93,12 @@ def run(world, tasks):
         return {outcome.index: outcome for outcome in run_episodes(world, RandomPolicy(), tasks)}
     finally:
         world.close()
+
+
+@functools.cache
+def undisturbed():
+    """What becomes of the first twelve TaskSpecs where nothing goes wrong."""
+    return run(walk(), specs(12))
 
 
 def equal(a, b):
@@ -202,7 +216,6 @@ def test_a_remote_world_is_the_same_world(processes, num_envs):
 
 
 def test_environments_of_old_gym_and_their_time_limits():
-    new = run(walk(3), specs(3))
     world = make_worlds("remote:remote_envs:Classic", 3, paths=[str(HERE)])
     try:
         tasks = [replace(spec, task="remote:remote_envs:Classic") for spec in specs(3)]
@@ -212,7 +225,7 @@ def test_environments_of_old_gym_and_their_time_limits():
             assert not terminated.any() and truncated.all() == (step == 9)
     finally:
         world.close()
-    assert np.array_equal(first, [new[i].episode.observations["observation"][0] for i in range(3)])
+    assert np.array_equal(first, [undisturbed()[i].episode.observations["observation"][0] for i in range(3)])
 
 
 # What goes wrong
@@ -334,8 +347,7 @@ def test_wrong_options_are_refused():
 @pytest.mark.parametrize("what", ["die", "hang", "raise"])
 @pytest.mark.parametrize("step", [0, 4])
 def test_an_episode_that_is_lost_runs_again(what, step, tmp_path):
-    tasks = specs(12)
-    whole = run(walk(), tasks)
+    tasks, whole = specs(12), undisturbed()
     trouble = [[tasks[5].seed, step, what]]
     world = walk(trouble=trouble, once=str(tmp_path), timeout_s=1.0 if what == "hang" else 30.0)
     outcomes = run(world, tasks)
@@ -348,8 +360,7 @@ def test_an_episode_that_is_lost_runs_again(what, step, tmp_path):
 
 
 def test_a_server_killed_from_outside_is_replaced():
-    tasks = specs(8)
-    whole = run(walk(), tasks)
+    tasks, whole = specs(12), undisturbed()
     world = walk()
     outcomes = {}
     victim = world._batch._workers[0].process.pid
@@ -367,13 +378,12 @@ def test_a_server_killed_from_outside_is_replaced():
 @pytest.mark.parametrize("what", ["die", "raise"])
 @pytest.mark.parametrize("step", [0, 3])
 def test_an_episode_that_kills_every_process_is_given_up_alone(what, step):
-    tasks = specs(9)
-    whole = run(walk(), tasks)
+    tasks, whole = specs(12), undisturbed()
     outcomes = run(walk(trouble=[[tasks[4].seed, step, what]]), tasks)
     assert isinstance(outcomes[4], Lost) and outcomes[4].step == max(step - 1, 0)
     for part in (tasks[4].id, "after 2 reruns", "killed by signal 9" if what == "die" else "the world is flat"):
         assert part in outcomes[4].reason
-    for index in set(range(9)) - {4}:
+    for index in set(range(12)) - {4}:
         equal(outcomes[index], whole[index])
 
 
@@ -394,12 +404,15 @@ def test_evaluation_counts_what_was_lost():
     assert "the world is flat" in rows[2]["lost"]
 
 
+def test_progress_says_how_many_episodes_were_run_again():
+    stream = io.StringIO()
+    with Progress("collect", {WALK: 2}, stream=stream) as progress:
+        progress.finished(WALK, True, 10, reruns=1)
+        progress.finished(WALK, True, 10)
+    assert progress.tasks[WALK].reruns == 1 and stream.getvalue().rstrip().endswith(", 1 rerun")
+
+
 def test_learning_leaves_out_simulations_that_were_lost():
-    import torch
-
-    from trunkline.rollout.rl.env_runner import RunnerConfig, _Lane
-    from trunkline.rollout.rl.fragment import Group
-
     class Still:
         def explore(self, tensors, action):
             return torch.zeros(len(tensors["observation"]), 2), torch.zeros(len(tensors["observation"]))

@@ -85,5 +85,6 @@ class RemoteWorld(GymnasiumWorld):
         return self._batch.take_losses()
 
     def close_extras(self, **kwargs: Any) -> None:
+        self._readings = {}
         if hasattr(self, "_batch"):  # closing is also called on a world whose construction failed
             self._batch.close()

@@ -11,7 +11,7 @@ from trunkline.envs.minecraft.look import AIR, CROSS, FULL, LIQUID
 
 MOST_STEPS = 4096
 # Blocks of water through which nothing is seen any more.
-MURK = 12.0
+MURK = 8.0
 CROSS_FACE = 6
 
 Bytes = wp.array[wp.uint8]
@@ -180,7 +180,7 @@ def meet_cross(scene: Scene, ray: Ray, cell: wp.vec3, state: int):
 
 @wp.func
 def meet(scene: Scene, ray: Ray, cell: wp.vec3, state: int, kind: int):
-    """(time, face, colour) at which a ray meets a block that is not a full cube; the time is negative if it does not."""
+    """(time, face, colour) at which a ray meets what is not a full cube; the time is negative if it does not."""
     time = float(-1.0)
     face = int(wp.static(CROSS_FACE))
     color = int(0)
@@ -198,14 +198,25 @@ def meet(scene: Scene, ray: Ray, cell: wp.vec3, state: int, kind: int):
 
 @wp.func
 def follow(
-    scene: Scene, blocks: Bytes, leaps: Bytes, ray: Ray, x0: int, y0: int, z0: int, start: float, end: float, skips: int
+    scene: Scene,
+    blocks: Bytes,
+    leaps: Bytes,
+    ray: Ray,
+    x0: int,
+    y0: int,
+    z0: int,
+    start: float,
+    water: float,
+    end: float,
+    skips: int,
 ):
     """Follow a ray from a cell, which it enters at `start`, until it meets something, leaves the world, or at `end`.
 
-    With `skips` 0 it goes from cell to cell.
+    It has spent the time `water` in water before. With `skips` 0 it goes from cell to cell.
     """
     hit = Hit()
     hit.cell = -1
+    hit.water = water
     until = smaller(end, ray.leaves)
     x = x0 + 0
     y = y0 + 0
@@ -237,24 +248,46 @@ def follow(
                 hit.state = state
                 hit.cell = cell
                 break
-        gx = x + leap
-        gy = y + leap
-        gz = z + leap
-        tx = (float(gx) - ray.origin[0]) * ray.inverse[0]
-        ty = (float(gy) - ray.origin[1]) * ray.inverse[1]
-        tz = (float(gz) - ray.origin[2]) * ray.inverse[2]
-        after = smaller(tx, smaller(ty, tz))
         if kind == wp.static(LIQUID):
-            hit.water += smaller(after, until) - time
-            if hit.water * ray.length > wp.static(MURK):
+            # Through all cells of the same liquid, one by one.
+            inside = int(state)
+            while inside == state:
+                if hit.water * ray.length >= wp.static(MURK):
+                    break
+                tx = (float(x + 1) - ray.origin[0]) * ray.inverse[0]
+                ty = (float(y + 1) - ray.origin[1]) * ray.inverse[1]
+                tz = (float(z + 1) - ray.origin[2]) * ray.inverse[2]
+                after = smaller(tx, smaller(ty, tz))
+                hit.water += smaller(after, until) - time
+                time = after
+                x += wp.where(tx <= time, 1, 0)
+                y += wp.where(ty <= time, 1, 0)
+                z += wp.where(tz <= time, 1, 0)
+                inside = -1
+                if time < until:
+                    cell = natural(ray.base + x * ray.stride[0] + y * ray.stride[1] + z * ray.stride[2])
+                    inside = int(blocks[cell])
+            if inside == state:
                 hit.state = state
                 hit.cell = cell
                 hit.time = time
                 hit.face = wp.static(CROSS_FACE)
                 hit.color = picture_color(scene, state, 3, 0)
                 break
-        x = wp.where(tx <= after, gx, between(int(ray.origin[0] + after * ray.direction[0]), x, gx - 1))
-        y = wp.where(ty <= after, gy, between(int(ray.origin[1] + after * ray.direction[1]), y, gy - 1))
-        z = wp.where(tz <= after, gz, between(int(ray.origin[2] + after * ray.direction[2]), z, gz - 1))
-        time = after
+        else:
+            gx = x + leap
+            gy = y + leap
+            gz = z + leap
+            tx = (float(gx) - ray.origin[0]) * ray.inverse[0]
+            ty = (float(gy) - ray.origin[1]) * ray.inverse[1]
+            tz = (float(gz) - ray.origin[2]) * ray.inverse[2]
+            time = smaller(tx, smaller(ty, tz))
+            if leap == 1:
+                x += wp.where(tx <= time, 1, 0)
+                y += wp.where(ty <= time, 1, 0)
+                z += wp.where(tz <= time, 1, 0)
+            else:
+                x = wp.where(tx <= time, gx, between(int(ray.origin[0] + time * ray.direction[0]), x, gx - 1))
+                y = wp.where(ty <= time, gy, between(int(ray.origin[1] + time * ray.direction[1]), y, gy - 1))
+                z = wp.where(tz <= time, gz, between(int(ray.origin[2] + time * ray.direction[2]), z, gz - 1))
     return hit

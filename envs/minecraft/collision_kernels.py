@@ -90,6 +90,17 @@ def shift(box: wp.vec3d, axis: int, distance: wp.float64):
 
 
 @wp.func
+def box_flags(game: Game, rules: Rules, w: int, low: wp.vec3d, high: wp.vec3d):
+    """All bits that any cell has into which a box reaches."""
+    bits = wp.uint32(0)
+    for x in range(wp.max(cell_of(low[0]), 0), wp.min(cell_of(high[0]), game.nx - 1) + 1):
+        for z in range(wp.max(cell_of(low[2]), 0), wp.min(cell_of(high[2]), game.nz - 1) + 1):
+            for y in range(wp.max(cell_of(low[1]), 0), wp.min(cell_of(high[1]), game.ny - 1) + 1):
+                bits = bits | rules.flags[int(game.blocks[w, cell_index(game, x, y, z)])]
+    return bits
+
+
+@wp.func
 def box_free(game: Game, rules: Rules, w: int, low: wp.vec3d, high: wp.vec3d):
     """Whether no block's box overlaps this one."""
     gap = wp.float64(wp.static(_EPSILON))
@@ -172,11 +183,7 @@ def move_body(
     low = shift(low, 0, dx)
     high = shift(high, 0, dx)
     dz = clip(game, rules, w, low, high, 2, step[2])
-    if (
-        step_height > zero
-        and (dx != step[0] or dz != step[2])
-        and (grounded or (dy != step[1] and step[1] < zero))
-    ):
+    if step_height > zero and (dx != step[0] or dz != step[2]) and (grounded or (dy != step[1] and step[1] < zero)):
         # Two heights are tried: what is free above the whole way, and what is free above the start.
         wide_low = start_low + wp.vec3d(wp.min(dx, zero), zero, wp.min(dz, zero))
         wide_high = start_high + wp.vec3d(wp.max(dx, zero), zero, wp.max(dz, zero))

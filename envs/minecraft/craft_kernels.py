@@ -46,10 +46,11 @@ def station_near(game: Game, rules: Rules, w: int, station: int):
 @wp.func
 def is_needed(book: Handbook, r: int, k: int, item: int):
     """Whether an item does for an ingredient of a recipe."""
+    needed = bool(False)
     for g in range(book.need.shape[2]):
         if item > 0 and int(book.need[r, k, g]) == item:
-            return True
-    return False
+            needed = True
+    return needed
 
 
 @wp.func

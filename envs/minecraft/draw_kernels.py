@@ -2,7 +2,7 @@
 
 On a CPU the rays of a tile march in step: the numbers of all lie in local vectors, so that the compiler handles eight
 rays with one instruction; only reading the leaps is done one by one. A pass takes about 5 cycles a ray, and a tile of
-terrain about 8 passes. What a ray then meets is looked at ray by ray; that is a table's entry for a full cube.
+terrain about 8 passes. What they then meet is a table's entry if it is a full cube; else the ray goes on alone.
 """
 
 import warp as wp
@@ -23,26 +23,38 @@ from trunkline.envs.minecraft.cast_kernels import (
     texel_of,
 )
 from trunkline.envs.minecraft.look import AIR, FULL, LIQUID
+from trunkline.envs.minecraft.modules import inline_all
 from trunkline.envs.minecraft.shade_kernels import (
     FAR,
-    Views,
+    SUN,
+    WATER,
     brightness,
     channel,
     fog_at,
+    light_cell,
     sky_light,
     sky_part,
     sun_part,
     water_at,
 )
+from trunkline.envs.minecraft.view_kernels import (
+    Models,
+    Views,
+    body_pixel,
+    entry_cell,
+    entry_part,
+    flushed,
+    not_zero,
+    part_time,
+)
 
-wp.set_module_options({"enable_backward": False})
+inline_all(__name__)
 
 EDGE = 8  # rays of a tile's side
 RAYS = EDGE * EDGE
-# With so few rays still on their way, the others no longer wait for them.
-STRAGGLERS = 3
-SUN = wp.constant(wp.vec3(255.0, 248.0, 214.0))
-WATER = wp.constant(wp.vec3(42.0, 84.0, 168.0))
+STRAGGLERS = 3  # with so few rays on their way, the others no longer wait for them
+NEVER = 1.0e30
+ENTITY = 256  # what is added to an entity's kind where a block's state would be
 
 Floats = wp.types.vector(RAYS, wp.float32)
 Ints = wp.types.vector(RAYS, wp.int32)
@@ -67,9 +79,34 @@ class Picture:
     segmentation: wp.array[wp.int32]
 
 
+@wp.func
+def outside(scene: Scene, eye: wp.vec3i):
+    """Whether an eye is not in the world."""
+    beside = eye[0] < 0 or eye[2] < 0 or eye[0] >= scene.nx or eye[2] >= scene.nz
+    return beside or eye[1] < 0 or eye[1] >= scene.ny
+
+
+@wp.func
+def begins_at(eye: int, size: int, sign: int):
+    """The mirrored cell in which the world begins along one axis, as seen from an eye."""
+    return wp.where(sign < 0, eye - size + 1, -eye)
+
+
+@wp.func
+def ends_at(eye: int, size: int, sign: int):
+    """The mirrored cell in which the world has ended along one axis."""
+    return wp.where(sign < 0, eye + 1, size - eye)
+
+
+@wp.func
+def overlaps(bounds: wp.vec4, left: float, right: float, bottom: float, top: float):
+    """Whether a body may be seen in a part of the picture."""
+    return bounds[0] <= right and bounds[1] >= left and bounds[2] <= top and bounds[3] >= bottom
+
+
 @wp.kernel
-def draw_tiles(scene: Scene, views: Views, picture: Picture):
-    """One tile a thread."""
+def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
+    """One tile a thread, with leaps."""
     tile = wp.tid()
     column = (tile % picture.across) * wp.static(EDGE)
     tile = tile // picture.across
@@ -88,26 +125,16 @@ def draw_tiles(scene: Scene, views: Views, picture: Picture):
     along_x = scene.ny * scene.nz
     base = eye[0] * along_x + eye[1] + eye[2] * scene.ny
 
-    ox = Floats()
-    oy = Floats()
-    oz = Floats()
-    dx = Floats()
-    dy = Floats()
-    dz = Floats()
-    ix = Floats()
-    iy = Floats()
-    iz = Floats()
-    leaves = Floats()
-    length = Floats()
+    # Rays: origin, direction and its inverse in mirrored coordinates, signs, and what follows from them.
+    ox, oy, oz = Floats(), Floats(), Floats()
+    dx, dy, dz = Floats(), Floats(), Floats()
+    ix, iy, iz = Floats(), Floats(), Floats()
+    sx, sy, sz = Ints(), Ints(), Ints()
+    quadrant, shift = Ints(), Ints()
+    leaves, length = Floats(), Floats()
+    # Where they are.
+    x, y, z = Ints(), Ints(), Ints()
     time = Floats()
-    sx = Ints()
-    sy = Ints()
-    sz = Ints()
-    quadrant = Ints()
-    shift = Ints()
-    x = Ints()
-    y = Ints()
-    z = Ints()
     index = Ints()
     both = Ints()
     for j in range(wp.static(RAYS)):
@@ -132,112 +159,166 @@ def draw_tiles(scene: Scene, views: Views, picture: Picture):
         ox[j] = wp.where(sx[j] < 0, 1.0 - place[0], place[0])
         oy[j] = wp.where(sy[j] < 0, 1.0 - place[1], place[1])
         oz[j] = wp.where(sz[j] < 0, 1.0 - place[2], place[2])
-        side = (float(wp.where(sx[j] < 0, eye[0] + 1, scene.nx - eye[0])) - ox[j]) * ix[j]
-        side = smaller(side, (float(wp.where(sy[j] < 0, eye[1] + 1, scene.ny - eye[1])) - oy[j]) * iy[j])
-        leaves[j] = smaller(side, (float(wp.where(sz[j] < 0, eye[2] + 1, scene.nz - eye[2])) - oz[j]) * iz[j])
+        side = (float(ends_at(eye[0], scene.nx, sx[j])) - ox[j]) * ix[j]
+        side = smaller(side, (float(ends_at(eye[1], scene.ny, sy[j])) - oy[j]) * iy[j])
+        leaves[j] = smaller(side, (float(ends_at(eye[2], scene.nz, sz[j])) - oz[j]) * iz[j])
         quadrant[j] = wp.where(sx[j] < 0, 0, plane) + wp.where(sz[j] < 0, 0, 2 * plane)
         shift[j] = wp.where(sy[j] < 0, 0, 4)
         x[j] = 0
         y[j] = 0
         z[j] = 0
         time[j] = 0.0
-        index[j] = base + quadrant[j]
+        index[j] = wp.where(leaves[j] > 0.0, base + quadrant[j], 0)
+    if outside(scene, eye):
+        for j in range(wp.static(RAYS)):
+            at_x = begins_at(eye[0], scene.nx, sx[j])
+            at_y = begins_at(eye[1], scene.ny, sy[j])
+            at_z = begins_at(eye[2], scene.nz, sz[j])
+            part_x = entry_part(ox[j], ix[j], at_x)
+            part_y = entry_part(oy[j], iy[j], at_y)
+            part_z = entry_part(oz[j], iz[j], at_z)
+            first = wp.max(part_x, wp.max(part_y, part_z))
+            nx = entry_cell(first, part_x, ox[j], dx[j], at_x, ends_at(eye[0], scene.nx, sx[j]))
+            ny = entry_cell(first, part_y, oy[j], dy[j], at_y, ends_at(eye[1], scene.ny, sy[j]))
+            nz = entry_cell(first, part_z, oz[j], dz[j], at_z, ends_at(eye[2], scene.nz, sz[j]))
+            x[j] = nx
+            y[j] = ny
+            z[j] = nz
+            time[j] = first
+            cell = base + quadrant[j] + (nx * sx[j]) * along_x + ny * sy[j] + (nz * sz[j]) * scene.ny
+            index[j] = wp.where(first < leaves[j], cell, 0)
 
-    state = Ints()
-    color = Ints()
-    face = Ints()
-    stopped = Ints()
-    wet = Floats()
-    water = Floats()
+    # Rays end at bodies.
+    until, body_texel, body_face, body = Floats(), Ints(), Ints(), Ints()
+    for j in range(wp.static(RAYS)):
+        until[j] = leaves[j]
+    left = float(column) * picture.pitch - picture.left
+    high = picture.top - float(row) * picture.pitch
+    tile_right = left + wp.static(float(EDGE)) * picture.pitch
+    tile_bottom = high - wp.static(float(EDGE)) * picture.pitch
+    for i in range(views.bodies[v]):
+        n = v * views.most + i
+        if overlaps(views.body_bounds[n], left, tile_right, tile_bottom, high):
+            origin = views.body_eye[n]
+            body_x = views.body_x[n]
+            body_y = views.body_y[n]
+            body_z = views.body_z[n]
+            kind = views.body_kind[n]
+            skin = views.body_skin[n]
+            for k in range(models.count[kind]):
+                part = models.first[kind] + k
+                low = models.low[part]
+                far = models.high[part]
+                for j in range(wp.static(RAYS)):
+                    a = dx[j] * float(sx[j])
+                    b = dy[j] * float(sy[j])
+                    c = dz[j] * float(sz[j])
+                    direction = wp.vec3(
+                        not_zero(a * body_x[0] + b * body_x[1] + c * body_x[2]),
+                        not_zero(a * body_y[0] + b * body_y[1] + c * body_y[2]),
+                        not_zero(a * body_z[0] + b * body_z[1] + c * body_z[2]),
+                    )
+                    met, axis = part_time(origin, direction, low, far)
+                    texel_met, face_met = body_pixel(models, part, skin, origin, direction, met, axis)
+                    nearer = met > 0.0 and met < until[j]
+                    until[j] = wp.where(nearer, met, until[j])
+                    body_texel[j] = wp.where(nearer, texel_met, body_texel[j])
+                    body_face[j] = wp.where(nearer, face_met, body_face[j])
+                    body[j] = wp.where(nearer, n, body[j])
+
+    # March together. When nearly all stand before something, look whether that hides what is behind it; if for many it
+    # does not, march on, and now look at everything on the way.
+    state, color, face = Ints(), Ints(), Ints()
+    stopped = Ints()  # 1 before a full cube, 2 by what else it met
+    water, wet = Floats(), Floats()
     for j in range(wp.static(RAYS)):
         state[j] = 0
         stopped[j] = 0
-        wet[j] = 0.0
         water[j] = 0.0
-    gathers = int(1)
+        wet[j] = 0.0
+    looks = int(0)
     for _ in range(wp.static(MOST_STEPS)):
-        # March until nearly all rays stand before something.
-        for _ in range(wp.static(MOST_STEPS)):
-            if gathers == 1:
-                for j in range(wp.static(RAYS)):
-                    both[j] = (int(leaps[natural(index[j])]) >> shift[j]) & 15
-            gathers = 1
-            going = int(0)
+        if looks == 0:
             for j in range(wp.static(RAYS)):
-                leap = wp.where(time[j] < leaves[j], both[j], 0)
-                gx = x[j] + leap
-                gy = y[j] + leap
-                gz = z[j] + leap
-                tx = (float(gx) - ox[j]) * ix[j]
-                ty = (float(gy) - oy[j]) * iy[j]
-                tz = (float(gz) - oz[j]) * iz[j]
-                after = smaller(tx, smaller(ty, tz))
-                nx = wp.where(tx <= after, gx, between(int(ox[j] + after * dx[j]), x[j], gx - 1))
-                ny = wp.where(ty <= after, gy, between(int(oy[j] + after * dy[j]), y[j], gy - 1))
-                nz = wp.where(tz <= after, gz, between(int(oz[j] + after * dz[j]), z[j], gz - 1))
-                moves = leap > 0
-                after = wp.where(moves, after, time[j])
-                nx = wp.where(moves, nx, x[j])
-                ny = wp.where(moves, ny, y[j])
-                nz = wp.where(moves, nz, z[j])
-                x[j] = nx
-                y[j] = ny
-                z[j] = nz
-                time[j] = after
-                cell = base + quadrant[j] + (nx * sx[j]) * along_x + ny * sy[j] + (nz * sz[j]) * scene.ny
-                index[j] = wp.where(after < leaves[j], cell, 0)
-                going += wp.where(moves, 1, 0)
-            if going <= wp.static(STRAGGLERS):
-                break
-        # Those before a full cube are done.
-        rest = int(0)
-        for j in range(wp.static(RAYS)):
-            if stopped[j] == 0:
-                if time[j] >= leaves[j]:
-                    stopped[j] = 3
-                else:
+                both[j] = (int(leaps[natural(index[j])]) >> shift[j]) & 15
+        else:
+            for j in range(wp.static(RAYS)):
+                leap = (int(leaps[natural(index[j])]) >> shift[j]) & 15
+                if (leap | stopped[j]) == 0 and time[j] < until[j]:
+                    leap = 1
                     block = int(blocks[natural(index[j] - quadrant[j])])
+                    kind = int(scene.kind[block])
                     state[j] = block
+                    if kind == wp.static(FULL):
+                        leap = 0
+                        stopped[j] = 1
+                    elif kind == wp.static(LIQUID):
+                        water[j] = 1.0
+                        if wet[j] * length[j] >= wp.static(MURK):
+                            leap = 0
+                            stopped[j] = 2
+                            face[j] = wp.static(CROSS_FACE)
+                            color[j] = picture_color(scene, block, 3, 0)
+                    elif kind != wp.static(AIR):
+                        ray = Ray()
+                        ray.origin = wp.vec3(ox[j], oy[j], oz[j])
+                        ray.direction = wp.vec3(dx[j], dy[j], dz[j])
+                        ray.inverse = wp.vec3(ix[j], iy[j], iz[j])
+                        ray.backwards = wp.vec3i((1 - sx[j]) >> 1, (1 - sy[j]) >> 1, (1 - sz[j]) >> 1)
+                        corner = wp.vec3(float(x[j]), float(y[j]), float(z[j]))
+                        met, met_face, met_color = meet(scene, ray, corner, block, kind)
+                        if met >= 0.0 and met < until[j]:
+                            leap = 0
+                            stopped[j] = 2
+                            time[j] = met
+                            face[j] = met_face
+                            color[j] = met_color
+                both[j] = leap
+        going = int(0)
+        for j in range(wp.static(RAYS)):
+            leap = wp.where(time[j] < until[j], both[j], 0)
+            gx = x[j] + leap
+            gy = y[j] + leap
+            gz = z[j] + leap
+            tx = (float(gx) - ox[j]) * ix[j]
+            ty = (float(gy) - oy[j]) * iy[j]
+            tz = (float(gz) - oz[j]) * iz[j]
+            after = smaller(tx, smaller(ty, tz))
+            nx = wp.where(tx <= after, gx, between(int(ox[j] + after * dx[j]), x[j], gx - 1))
+            ny = wp.where(ty <= after, gy, between(int(oy[j] + after * dy[j]), y[j], gy - 1))
+            nz = wp.where(tz <= after, gz, between(int(oz[j] + after * dz[j]), z[j], gz - 1))
+            moves = leap > 0
+            after = wp.where(moves, after, time[j])
+            nx = wp.where(moves, nx, x[j])
+            ny = wp.where(moves, ny, y[j])
+            nz = wp.where(moves, nz, z[j])
+            wet[j] = wet[j] + water[j] * (smaller(after, until[j]) - time[j])
+            water[j] = 0.0
+            x[j] = nx
+            y[j] = ny
+            z[j] = nz
+            time[j] = after
+            cell = base + quadrant[j] + (nx * sx[j]) * along_x + ny * sy[j] + (nz * sz[j]) * scene.ny
+            index[j] = wp.where(after < until[j], cell, 0)
+            going += wp.where(moves, 1, 0)
+        if going <= wp.static(STRAGGLERS):
+            if looks == 1:
+                break
+            looks = 1
+            others = int(0)
+            for j in range(wp.static(RAYS)):
+                if time[j] < until[j]:
+                    block = int(blocks[natural(index[j] - quadrant[j])])
                     if int(scene.kind[block]) == wp.static(FULL):
+                        state[j] = block
                         stopped[j] = 1
                     else:
-                        rest += 1
-        if rest <= wp.static(STRAGGLERS):
-            break
-        # If many stand before something else, they look at it, and those that miss it march on together.
-        gathers = 0
-        for j in range(wp.static(RAYS)):
-            both[j] = 0
-            if stopped[j] == 0:
-                both[j] = 1
-                kind = int(scene.kind[state[j]])
-                if kind == wp.static(LIQUID):
-                    water[j] = 1.0
-                    if wet[j] * length[j] > wp.static(MURK):
-                        both[j] = 0
-                        stopped[j] = 2
-                        face[j] = wp.static(CROSS_FACE)
-                        color[j] = picture_color(scene, state[j], 3, 0)
-                elif kind != wp.static(AIR):
-                    ray = Ray()
-                    ray.origin = wp.vec3(ox[j], oy[j], oz[j])
-                    ray.direction = wp.vec3(dx[j], dy[j], dz[j])
-                    ray.inverse = wp.vec3(ix[j], iy[j], iz[j])
-                    ray.backwards = wp.vec3i((1 - sx[j]) >> 1, (1 - sy[j]) >> 1, (1 - sz[j]) >> 1)
-                    met, side_met, picture_met = meet(
-                        scene, ray, wp.vec3(float(x[j]), float(y[j]), float(z[j])), state[j], kind
-                    )
-                    if met >= 0.0:
-                        both[j] = 0
-                        stopped[j] = 2
-                        time[j] = met
-                        face[j] = side_met
-                        color[j] = picture_met
+                        others += 1
+            if others <= wp.static(STRAGGLERS):
+                break
 
-    # What a full cube would show there.
-    texel = Ints()
-    front = Ints()
-    height = Ints()
+    # What a full cube would show there, and the cell before it, whose light falls on it.
+    texel, front, height = Ints(), Ints(), Ints()
     for j in range(wp.static(RAYS)):
         ex = (float(x[j]) - ox[j]) * ix[j]
         ey = (float(y[j]) - oy[j]) * iy[j]
@@ -252,30 +333,24 @@ def draw_tiles(scene: Scene, views: Views, picture: Picture):
         py = wp.where(sy[j] < 0, 1.0 - py, py)
         pz = wp.where(sz[j] < 0, 1.0 - pz, pz)
         texel[j] = texel_of(axis, back, px, py, pz)
-        face[j] = wp.where(stopped[j] == 1, 2 * axis + back, face[j])
-        # The cell before it.
-        one = wp.where(stopped[j] == 1, 1, 0)
-        bx = (x[j] - wp.where(axis == 0, one, 0)) * sx[j] + eye[0]
-        by = (y[j] - wp.where(axis == 1, one, 0)) * sy[j] + eye[1]
-        bz = (z[j] - wp.where(axis == 2, one, 0)) * sz[j] + eye[2]
-        bx = between(bx, 0, scene.nx - 1)
-        bz = between(bz, 0, scene.nz - 1)
-        front[j] = bx * scene.nz + bz
+        full = wp.where(stopped[j] == 1, 1, 0)
+        face[j] = wp.where(full == 1, 2 * axis + back, face[j])
+        bx = (x[j] - wp.where(axis == 0, full, 0)) * sx[j] + eye[0]
+        by = (y[j] - wp.where(axis == 1, full, 0)) * sy[j] + eye[1]
+        bz = (z[j] - wp.where(axis == 2, full, 0)) * sz[j] + eye[2]
+        front[j] = between(bx, 0, scene.nx - 1) * scene.nz + between(bz, 0, scene.nz - 1)
         height[j] = by
 
-    cells = Ints()
+    instance = Ints()
     for j in range(wp.static(RAYS)):
-        cells[j] = -1
-        if stopped[j] < 3:
-            here = index[j] - quadrant[j]
-            cells[j] = here
+        instance[j] = -1
+        if time[j] < until[j]:
+            instance[j] = index[j] - quadrant[j]
             if stopped[j] == 1:
                 picture_index = scene.layer[natural(state[j] * 6 + face[j])] * 256 + texel[j]
                 color[j] = int(scene.atlas[natural(picture_index)])
-                both[j] = int(ceiling[natural(front[j])])
-            elif stopped[j] == 2:
-                both[j] = int(ceiling[natural(front[j])])
-            else:
+            elif stopped[j] == 0:
+                # It goes on alone.
                 ray = Ray()
                 ray.origin = wp.vec3(ox[j], oy[j], oz[j])
                 ray.direction = wp.vec3(dx[j], dy[j], dz[j])
@@ -287,26 +362,33 @@ def draw_tiles(scene: Scene, views: Views, picture: Picture):
                 ray.shift = shift[j]
                 ray.leaves = leaves[j]
                 ray.length = length[j]
-                hit = follow(scene, blocks, leaps, ray, x[j], y[j], z[j], time[j], 1.0e30, 1)
-                time[j] = hit.time
-                state[j] = hit.state
-                cells[j] = hit.cell
-                color[j] = hit.color
-                face[j] = hit.face
-                wet[j] = wet[j] + hit.water
-                both[j] = 0
+                hit = follow(scene, blocks, leaps, ray, x[j], y[j], z[j], time[j], wet[j], until[j], 1)
+                wet[j] = hit.water
+                time[j] = until[j]
+                instance[j] = -1
                 if hit.state > 0:
-                    over = hit.cell // scene.ny
-                    height[j] = hit.cell - over * scene.ny
-                    if int(scene.kind[hit.state]) == wp.static(FULL):
-                        over += wp.where(hit.face == 0, -scene.nz, 0) + wp.where(hit.face == 1, scene.nz, 0)
-                        over += wp.where(hit.face == 4, -1, 0) + wp.where(hit.face == 5, 1, 0)
-                        height[j] = height[j] + wp.where(hit.face == 2, -1, 0) + wp.where(hit.face == 3, 1, 0)
-                        over = between(over, 0, scene.nx * scene.nz - 1)
-                    both[j] = int(ceiling[natural(over)])
+                    time[j] = hit.time
+                    state[j] = hit.state
+                    instance[j] = hit.cell
+                    color[j] = hit.color
+                    face[j] = hit.face
+                    light_column, light_height = light_cell(scene, hit.state, hit.cell, hit.face)
+                    front[j] = light_column
+                    height[j] = light_height
+        if instance[j] < 0:
+            state[j] = -1
+            time[j] = until[j]
+        if instance[j] < 0 and until[j] < leaves[j]:
+            n = body[j]
+            state[j] = wp.static(ENTITY) + views.body_kind[n]
+            instance[j] = plane + views.body_index[n]
+            color[j] = flushed(int(scene.atlas[natural(body_texel[j])]), views.body_hurt[n])
+            face[j] = body_face[j]
+            front[j] = views.body_column[n]
+            height[j] = views.body_height[n]
+        both[j] = int(ceiling[natural(front[j])])
 
-    pixels = picture.rows * picture.cols
-    start = v * pixels + row * picture.cols + column
+    start = (v * picture.rows + row) * picture.cols + column
     last_row = wp.min(picture.rows - row, wp.static(EDGE))
     last_column = wp.min(picture.cols - column, wp.static(EDGE))
     if picture.has_segmentation == 1:
@@ -314,24 +396,22 @@ def draw_tiles(scene: Scene, views: Views, picture: Picture):
             for k in range(last_column):
                 j = i * wp.static(EDGE) + k
                 to = natural(2 * (start + i * picture.cols + k))
-                picture.segmentation[to] = wp.where(state[j] > 0, state[j], -1)
-                picture.segmentation[to + 1] = cells[j]
+                picture.segmentation[to] = state[j]
+                picture.segmentation[to + 1] = instance[j]
     if picture.has_depth == 1:
         for i in range(last_row):
             for k in range(last_column):
                 j = i * wp.static(EDGE) + k
-                distance = wp.where(state[j] > 0, time[j] * length[j], wp.static(FAR))
+                distance = wp.where(state[j] >= 0, time[j] * length[j], wp.static(FAR))
                 picture.depth[natural(start + i * picture.cols + k)] = distance
     if picture.has_rgb == 1:
-        red = Ints()
-        green = Ints()
-        blue = Ints()
+        red, green, blue = Ints(), Ints(), Ints()
         daylight = views.daylight[v]
         sun = views.sun[v]
         horizon = views.horizon[v]
         zenith = views.zenith[v]
         tint = SUN
-        deep = (0.25 + 0.75 * daylight) * WATER
+        deep = daylight * WATER
         for j in range(wp.static(RAYS)):
             lit = brightness(color[j], face[j], sky_light(both[j], height[j]), daylight)
             fog = fog_at(time[j] * length[j])
@@ -341,11 +421,11 @@ def draw_tiles(scene: Scene, views: Views, picture: Picture):
             fy = dy[j] * float(sy[j]) * scale
             fz = dz[j] * float(sz[j]) * scale
             glow = sun_part(fx * sun[0] + fy * sun[1] + fz * sun[2])
-            high = sky_part(fy)
-            sky = wp.where(state[j] == 0, 1, 0)
-            red[j] = channel(color[j], 0, lit, horizon[0], zenith[0], tint[0], deep[0], high, glow, murk, fog, sky)
-            green[j] = channel(color[j], 8, lit, horizon[1], zenith[1], tint[1], deep[1], high, glow, murk, fog, sky)
-            blue[j] = channel(color[j], 16, lit, horizon[2], zenith[2], tint[2], deep[2], high, glow, murk, fog, sky)
+            above = sky_part(fy)
+            sky = wp.where(state[j] < 0, 1, 0)
+            red[j] = channel(color[j], 0, lit, horizon[0], zenith[0], tint[0], deep[0], above, glow, murk, fog, sky)
+            green[j] = channel(color[j], 8, lit, horizon[1], zenith[1], tint[1], deep[1], above, glow, murk, fog, sky)
+            blue[j] = channel(color[j], 16, lit, horizon[2], zenith[2], tint[2], deep[2], above, glow, murk, fog, sky)
         for i in range(last_row):
             for k in range(last_column):
                 j = i * wp.static(EDGE) + k

@@ -5,8 +5,20 @@ import warp as wp
 from trunkline.envs.minecraft.collision_kernels import HIT_Y, cell_of, move_box
 from trunkline.envs.minecraft.combat_kernels import drop_item, fill_place, free_place
 from trunkline.envs.minecraft.edit_kernels import get_block, set_block
-from trunkline.envs.minecraft.flags import CLIMBABLE, DOWN, EAST, GRAVITY, NEEDS_SUPPORT, NORTH, REPLACEABLE, SOLID, SOUTH
-from trunkline.envs.minecraft.flags import TWO_HIGH, UPPER, WEST
+from trunkline.envs.minecraft.flags import (
+    CLIMBABLE,
+    DOWN,
+    EAST,
+    GRAVITY,
+    NEEDS_SUPPORT,
+    NORTH,
+    REPLACEABLE,
+    SOLID,
+    SOUTH,
+    TWO_HIGH,
+    UPPER,
+    WEST,
+)
 from trunkline.envs.minecraft.handbook_kernels import Handbook
 from trunkline.envs.minecraft.random_kernels import draw, draw_between
 from trunkline.envs.minecraft.state import FALLING, FREE, Game, Rules, cell_index, inside
@@ -99,7 +111,8 @@ def start_fall(game: Game, rules: Rules, w: int, x: int, y: int, z: int):
     It becomes an entity; where no place for one is left, it and what lies on it are at the ground at once.
     """
     waits = bool(True)
-    while waits and has(cell_flags(game, rules, w, x, y, z), wp.static(GRAVITY)) and falls_into(game, rules, w, x, y - 1, z):
+    gravity = wp.static(GRAVITY)
+    while waits and has(cell_flags(game, rules, w, x, y, z), gravity) and falls_into(game, rules, w, x, y - 1, z):
         state = get_block(game, w, x, y, z)
         set_block(game, rules, w, x, y, z, 0)
         m = free_place(game, w)
@@ -159,7 +172,8 @@ def fall_blocks(game: Game, rules: Rules, book: Handbook):
             z = cell_of(p[2])
             if age == wp.static(_FOLLOW):
                 loosen(game, rules, book, w, x, cell_of(p[1] + wp.float64(0.5)), z)
-            v = game.body_velocity[w, m] - wp.vec3d(wp.float64(0.0), wp.float64(wp.static(_FALL_GRAVITY)), wp.float64(0.0))
+            pull = wp.vec3d(wp.float64(0.0), wp.float64(wp.static(_FALL_GRAVITY)), wp.float64(0.0))
+            v = game.body_velocity[w, m] - pull
             place, hit = move_box(
                 game,
                 rules,

@@ -33,7 +33,7 @@ class Targets:
     health: wp.array[wp.float32]  # (W,) at first
     first: wp.array[wp.float32]  # (W,) m at first, −1 before it was measured
     reached: wp.array[wp.uint8]  # (W,)
-    lost: wp.array[wp.uint8]  # (W,) the mob is gone, and not by what the agent was to do
+    lost: wp.array[wp.uint8]  # (W,) the agent is dead, or the mob gone, and not by what the agent was to do
     progress: wp.array[wp.float32]  # (W,)
     state: wp.array2d[wp.float32]  # (W, 4) m to the target's nearest: right, up, ahead; and how far
     marks: wp.array2d[wp.uint8]  # (W, V + M) 1 for instances that are the target
@@ -129,7 +129,7 @@ def watch(game: Game, rules: Rules, targets: Targets):
         done = False
     if done:
         targets.reached[w] = wp.uint8(1)
-    elif gone:
+    elif gone or game.health[w] <= 0.0:
         targets.lost[w] = wp.uint8(1)
 
 
@@ -170,6 +170,33 @@ def measure(game: Game, rules: Rules, targets: Targets):
     targets.progress[w] = wp.clamp(score, 0.0, 1.0)
     for i in range(4):
         targets.state[w, i] = state[i]
+
+
+@wp.kernel
+def describe(game: Game, classes: wp.array[wp.int32], values: wp.array2d[wp.float32]):
+    """How the agents are: the sensor `status`, see `views.STATUS`.
+
+    Args:
+        game: the worlds.
+        classes: (I,) column of an item in the hand.
+        values: (W, n), filled.
+    """
+    w = wp.tid()
+    for i in range(values.shape[1]):
+        values[w, i] = 0.0
+    values[w, 0] = wp.clamp(game.health[w] / 20.0, 0.0, 1.0)
+    values[w, 1] = wp.clamp(float(game.food[w]) / 20.0, 0.0, 1.0)
+    values[w, 2] = wp.clamp(float(game.oxygen[w]) / 300.0, 0.0, 1.0)
+    values[w, 3] = game.pitch[w] / 90.0
+    values[w, 4] = float(game.on_ground[w])
+    values[w, 5] = float(game.in_water[w])
+    values[w, 6] = wp.min(float(game.charge[w]) / 20.0, 1.0)
+    values[w, 7] = wp.min(game.dig_progress[w], 1.0)
+    values[w, 8] = wp.min(float(game.draw[w]) / wp.static(DRAWN), 1.0)
+    item = int(0)
+    if game.count[w, 0] > wp.int16(0):
+        item = int(game.item[w, 0])
+    values[w, classes[item]] = 1.0
 
 
 @wp.kernel

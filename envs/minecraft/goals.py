@@ -37,7 +37,7 @@ from trunkline.errors import InputError, unknown
 INTERACTIONS = ("approach", "break", "interact", "hunt", "shoot", "place")
 MOBS = ("cow", "pig", "sheep", "zombie", "skeleton")
 FAMILY = "minecraft"
-EYE = 1.62  # m, the eye's height above the feet
+EYE, EYE_SNEAKING = 1.62, 1.27  # m, the eye's height above the feet
 CLUSTER = 32  # cells of a target at most
 GENERATION = 1  # goes up when terrain or rules change so that a TaskSpec would be another episode
 

@@ -44,6 +44,24 @@ def _partner(state: BlockState, key: str, value: str, other: str) -> int:
     return block_state(state.name, **{**state.properties, key: other})
 
 
+# Bits of `Handbook.soil`: what plants grow on. The last two carry more of their own kind as well.
+EARTH, FARMLAND, SAND, CANE, CACTUS = 1, 2, 4, 8, 16
+_SOILS = {"grass_block": EARTH, "dirt": EARTH, "coarse_dirt": EARTH, "podzol": EARTH, "farmland": EARTH | FARMLAND}
+_SOILS |= {
+    "sand": SAND,
+    "red_sand": SAND,
+    "sugar_cane": EARTH | SAND | CANE,
+    "cactus": SAND | CACTUS,
+    "dead_bush": SAND,
+}
+_SOILS |= dict.fromkeys(("wheat", "carrots", "potatoes"), FARMLAND)
+
+
+def _soil(state: BlockState) -> int:
+    grows = state.shape == "cross" and not state.name.endswith("mushroom")
+    return _SOILS.get(state.name, EARTH if grows else 0)
+
+
 @functools.cache
 def handbook_tables() -> dict[str, np.ndarray]:
     """NumPy arrays by the names of `Handbook`."""
@@ -70,6 +88,7 @@ def handbook_tables() -> dict[str, np.ndarray]:
         "drop_chance": chance,
         "itself": np.array([item(state.item) if state.item else 0 for state in states], np.int16),
         "placing": placing,
+        "soil": np.array([_soil(state) for state in states], np.uint8),
         "doubled": np.array([_partner(state, "type", "bottom", "double") for state in states], np.uint8),
         "upper": np.array([_partner(state, "half", "lower", "upper") for state in states], np.uint8),
         "fuel": fuel,
@@ -83,7 +102,8 @@ def make_handbook(device: str) -> Any:
 
     from trunkline.envs.minecraft.handbook_kernels import Handbook
 
-    book: Any = Handbook()
+    struct: Any = Handbook
+    book, fields = struct(), struct.vars
     for name, value in handbook_tables().items():
-        setattr(book, name, wp.array(value, dtype=Handbook.vars[name].type.dtype, device=device))
+        setattr(book, name, wp.array(value, dtype=fields[name].type.dtype, device=device))
     return book

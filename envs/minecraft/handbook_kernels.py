@@ -13,6 +13,7 @@ class Handbook:
     drop_chance: wp.array2d[wp.float32]  # those below 1 exclude each other
     itself: wp.array[wp.int16]  # (S,) what shears get
     placing: wp.array2d[wp.uint8]  # (I, 24) state that is placed, by face · 4 + direction of the agent; 0 none
+    soil: wp.array[wp.uint8]  # (S,) bits of the soils that a block is, or that carry it if it is a plant; 0 none
     doubled: wp.array[wp.uint8]  # (S,) what a slab becomes when another is put on it, 0 none
     upper: wp.array[wp.uint8]  # (S,) the other half of a door's lower half, 0 none
     first: wp.array[wp.int32]  # (245,) recipes of entry i of the craft list: first[i] to first[i + 1] − 1

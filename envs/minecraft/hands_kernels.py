@@ -12,8 +12,23 @@ from trunkline.envs.minecraft.flags import BOW
 from trunkline.envs.minecraft.handbook_kernels import Handbook
 from trunkline.envs.minecraft.pick_kernels import eye_of, pick
 from trunkline.envs.minecraft.place_kernels import interact, place
-from trunkline.envs.minecraft.state import ATTACK, CRAFT, CRAFTING, DESTROY, DROP, EQUIP, FUNCTION, NOTHING, PLACE, SLOT
-from trunkline.envs.minecraft.state import SLOTS, USE, Game, Rules, look_vector
+from trunkline.envs.minecraft.state import (
+    ATTACK,
+    CRAFT,
+    CRAFTING,
+    DESTROY,
+    DROP,
+    EQUIP,
+    FUNCTION,
+    NOTHING,
+    PLACE,
+    SLOT,
+    SLOTS,
+    USE,
+    Game,
+    Rules,
+    look_vector,
+)
 from trunkline.envs.minecraft.survival_kernels import FULL_FOOD
 
 wp.set_module_options({"enable_backward": False})
@@ -100,9 +115,8 @@ def use(game: Game, rules: Rules, book: Handbook, w: int, pressed: bool):
     cell, face, body, distance = pick(game, rules, w)
     if cell >= 0 and body < 0:
         # Who sneaks with something in the hand wants to place it.
-        if game.sneaking[w] == wp.uint8(0) or item == 0:
-            if interact(game, rules, book, w, cell):
-                return
+        if (game.sneaking[w] == wp.uint8(0) or item == 0) and interact(game, rules, w, cell):
+            return
         if place(game, rules, book, w, 0, cell, face):
             return
     if rules.item_food[item] > wp.int16(0) and game.food[w] < wp.static(FULL_FOOD):

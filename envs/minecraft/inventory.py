@@ -1,6 +1,7 @@
 """What the agent carries, seen from outside of a running world: giving, taking away, and listing."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,8 @@ from trunkline.envs.minecraft.items import item, items
 from trunkline.errors import InputError
 
 
-class Stack(NamedTuple):
+@dataclass(frozen=True)
+class Stack:
     """What a slot holds."""
 
     slot: int
@@ -63,7 +65,7 @@ def give(worlds: Any, row: int, name: str | int, count: int = 1, slot: int | Non
     same = np.flatnonzero((held[row] == number) & (counts[row] > 0) & (counts[row] < stack))
     free = np.flatnonzero(counts[row] == 0)
     if count < 1 or count > int((stack - counts[row, same]).sum()) + stack * len(free):
-        raise InputError(f"{count} {items()[number].name}: the inventory of world {row} has no room for it; clear slots")
+        raise InputError(f"{count} {items()[number].name}: world {row} has no room for it; clear slots")
     for place in (*same, *free):
         moved = min(count, stack - int(counts[row, place]))
         if moved:

@@ -4,8 +4,9 @@ import warp as wp
 
 from trunkline.envs.minecraft.combat_kernels import is_mob
 from trunkline.envs.minecraft.edit_kernels import get_block, set_block
-from trunkline.envs.minecraft.falling_kernels import beside, carrier_face, cell_flags, has, loosen, start_fall
+from trunkline.envs.minecraft.falling_kernels import beside, carrier_face, cell_flags, has, start_fall
 from trunkline.envs.minecraft.flags import NEEDS_SUPPORT, NO_INTERACTION, REPLACEABLE, SOLID, TWO_HIGH, UPPER
+from trunkline.envs.minecraft.handbook import CACTUS, CANE
 from trunkline.envs.minecraft.handbook_kernels import Handbook
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
@@ -50,12 +51,18 @@ def bodies_in(game: Game, rules: Rules, w: int, x: int, y: int, z: int, state: i
 
 
 @wp.func
-def can_hold(game: Game, rules: Rules, w: int, x: int, y: int, z: int, state: int):
-    """Whether a block that needs support has it in a cell: something solid, or below it more of its kind."""
+def can_hold(game: Game, rules: Rules, book: Handbook, w: int, x: int, y: int, z: int, state: int):
+    """Whether a block that needs support has it in a cell: something solid, or the soil that a plant grows on."""
     if not has(rules.flags[state], wp.static(NEEDS_SUPPORT)):
         return True
     i, j, k = beside(x, y, z, carrier_face(rules, state))
-    return has(cell_flags(game, rules, w, i, j, k), wp.static(SOLID)) or get_block(game, w, i, j, k) == state
+    below = cell_flags(game, rules, w, i, j, k)
+    wants = book.soil[state]
+    if wants != wp.uint8(0) and inside(game, i, j, k):
+        if has(below, wp.static(NEEDS_SUPPORT)):  # a plant
+            wants = wants & wp.uint8(wp.static(CANE | CACTUS))
+        return (wants & book.soil[get_block(game, w, i, j, k)]) != wp.uint8(0)
+    return has(below, wp.static(SOLID))
 
 
 @wp.func
@@ -88,7 +95,7 @@ def place(game: Game, rules: Rules, book: Handbook, w: int, slot: int, cell: int
             state = int(book.doubled[there])
         elif not has(rules.flags[there], wp.static(REPLACEABLE)):
             return False
-    if state == 0 or bodies_in(game, rules, w, x, y, z, state) or not can_hold(game, rules, w, x, y, z, state):
+    if state == 0 or bodies_in(game, rules, w, x, y, z, state) or not can_hold(game, rules, book, w, x, y, z, state):
         return False
     upper = int(book.upper[state])
     if upper != 0:
@@ -107,7 +114,7 @@ def place(game: Game, rules: Rules, book: Handbook, w: int, slot: int, cell: int
 
 
 @wp.func
-def interact(game: Game, rules: Rules, book: Handbook, w: int, cell: int):
+def interact(game: Game, rules: Rules, w: int, cell: int):
     """Use a block: doors and levers change, chests, tables and furnaces note it; returns whether it can be used."""
     state = int(game.blocks[w, cell])
     if rules.interact[state] == wp.uint8(wp.static(NO_INTERACTION)):

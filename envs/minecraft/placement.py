@@ -13,7 +13,7 @@ import numpy as np
 from trunkline.envs.minecraft import targets
 from trunkline.envs.minecraft.drafts import MIDDLE, Draft, Params, draw_target, rounded
 from trunkline.envs.minecraft.goals import CLUSTER, EYE, parse_state
-from trunkline.envs.minecraft.survey import OPEN, SEEN, TARGET, Survey, state_bits
+from trunkline.envs.minecraft.survey import OPEN, SEEN, TARGET, VEIL, Survey, state_bits
 from trunkline.envs.minecraft.tasks import Context
 from trunkline.envs.warp import start_warp
 
@@ -65,7 +65,8 @@ class Placer:
         terrain = self._terrain(drafts)
         steps = self._walks(terrain, len(drafts))
         starts = [self._starts(*each, what) for each in zip(drafts, steps, rngs, strict=True)]
-        whole, seen = self._look(terrain, starts, [_gaze(self.eyes[s], d.centre) for s, d in zip(starts, drafts, strict=True)])
+        gazes = [_gaze(self.eyes[nodes], draft.centre) for draft, nodes in zip(drafts, starts, strict=True)]
+        whole, seen = self._look(terrain, starts, gazes, SEEN | VEIL | TARGET)
         hidden = np.where(whole > 0, 1 - seen / np.maximum(whole, 1e-9), -1.0)
         low, high = what.occlusion
         fits = (hidden >= low) & (hidden <= high)
@@ -83,8 +84,10 @@ class Placer:
         ]
         for gaze in gazes:
             gaze[:, 1].clip(-STEEP, STEEP, out=gaze[:, 1])
-        whole, seen = self._look(terrain, cameras, gazes)
-        shown = (seen >= PIXELS) & (seen >= SHOWN * whole)
+        whole, seen = self._look(terrain, cameras, gazes, SEEN | TARGET)
+        # A plant fills less than a third of its box.
+        least = np.asarray([PIXELS * (3 if draft.target.get("block") in targets.PLANTS else 1) for draft in drafts])
+        shown = (seen >= least[:, None]) & (seen >= SHOWN * whole)
         result: list[Params | None] = []
         for k, (draft, rng) in enumerate(zip(drafts, rngs, strict=True)):
             camera = int(np.argmax(shown[k])) if len(cameras[k]) and shown[k].any() else -1
@@ -103,7 +106,7 @@ class Placer:
         bits = np.repeat(land.bits[None], len(drafts), axis=0)
         low = np.zeros((len(drafts), CLUSTER, 3), np.float32)
         high = np.zeros_like(low)
-        table = state_bits() & (OPEN | SEEN)
+        table = state_bits() & (OPEN | SEEN | VEIL)
         for k, draft in enumerate(drafts):
             for (x, y, z), text in draft.blocks:
                 bits[k, (x * nz + z) * ny + y] = table[parse_state(text)]
@@ -154,14 +157,25 @@ class Placer:
         nodes = np.flatnonzero((away >= CAMERA[0]) & (away <= CAMERA[1]))
         angle = _between(offset[nodes], offset[start])
         nodes = nodes[(angle >= what.view[0]) & (angle <= what.view[1])]
+        for _, *feet, _ in draft.mobs[1:]:  # nor behind another mob
+            nodes = nodes[~self._before(np.add(feet, (0.0, 0.7, 0.0)), self.eyes[nodes], draft.centre)]
         for (x, y, z), _ in draft.blocks:  # an eye within a block sees nothing
             cells = self.land.nodes[nodes]
             inside = (cells[:, 0] == x) & (cells[:, 2] == z) & (np.abs(cells[:, 1] + 0.5 - y) < 1)
             nodes = nodes[~inside]
         return nodes[(draws * len(nodes)).astype(np.int64)] if len(nodes) else nodes
 
+    @staticmethod
+    def _before(thing: np.ndarray, eyes: np.ndarray, point: np.ndarray) -> np.ndarray:
+        """Whether a thing of about a metre stands between eyes (n, 3) and a point: (n,) bool."""
+        towards = point - eyes
+        length = np.sqrt((towards**2).sum(1))
+        along = ((thing - eyes) * towards).sum(1) / length
+        beside = np.sqrt((((thing - eyes) - towards * (along / length)[:, None]) ** 2).sum(1))
+        return (along > -0.7) & (along < length) & (beside < 0.9)
+
     def _look(
-        self, terrain: Any, nodes: list[np.ndarray], gazes: list[np.ndarray]
+        self, terrain: Any, nodes: list[np.ndarray], gazes: list[np.ndarray], clear: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Pixels of the target that eyes on nodes would see if nothing were in the way, and that they see: (K, C)."""
         wp = self.warp
@@ -173,7 +187,7 @@ class Placer:
         whole = wp.zeros(eyes.shape[:2], dtype=wp.float32, device="cpu")
         seen = wp.zeros(eyes.shape[:2], dtype=wp.float32, device="cpu")
         inputs = [terrain, wp.array(eyes, dtype=wp.vec3, device="cpu"), wp.array(gaze, dtype=wp.vec2, device="cpu")]
-        wp.launch(self.kernels.look, eyes.shape[:2], [*inputs, whole, seen], device="cpu")
+        wp.launch(self.kernels.look, eyes.shape[:2], [*inputs, clear, whole, seen], device="cpu")
         return whole.numpy(), seen.numpy()
 
     def _params(

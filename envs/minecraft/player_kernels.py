@@ -1,6 +1,6 @@
-"""How the agent's body moves in a tick: Minecraft 1.16's constants, in the order in which mineflayer's physics applies them.
+"""How the agent's body moves in a tick: Minecraft 1.16's constants, in mineflayer's order.
 
-Checked against mineflayer's prismarine-physics 1.11.1. Not simulated: currents of water, and the swimming pose.
+It agrees with mineflayer's prismarine-physics 1.11.1. Not simulated: currents of water, and the swimming pose.
 """
 
 import math
@@ -8,9 +8,8 @@ import math
 import numpy as np
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import HIT_X, HIT_Y, HIT_Z, box_free, cell_of, move_body
-from trunkline.envs.minecraft.edit_kernels import get_block
-from trunkline.envs.minecraft.flags import CLIMBABLE, LAVA, SLIPPERY, WATER
+from trunkline.envs.minecraft.collision_kernels import HIT_X, HIT_Y, HIT_Z, box_flags, box_free, cell_of, move_body
+from trunkline.envs.minecraft.flags import CLIMBABLE, LAVA, LIQUID, SLIPPERY, WATER
 from trunkline.envs.minecraft.state import FORWARD, JUMP, STRAFE, Game, Rules, cell_index, inside
 from trunkline.envs.minecraft.survival_kernels import land, survive
 
@@ -32,19 +31,6 @@ EDGE_STEP = 0.05  # by which a sneaking body draws back from an edge
 SPRINT_FOOD = 6  # with no more than this nobody sprints
 # Values of the factor JUMP.
 JUMPING, SNEAKING, SPRINTING = 1, 2, 3
-
-
-@wp.func
-def box_touches(game: Game, rules: Rules, w: int, low: wp.vec3d, high: wp.vec3d, bits: int):
-    """Whether any cell that a box reaches into has one of some flags."""
-    for x in range(cell_of(low[0]), cell_of(high[0]) + 1):
-        for z in range(cell_of(low[2]), cell_of(high[2]) + 1):
-            for y in range(cell_of(low[1]), cell_of(high[1]) + 1):
-                if inside(game, x, y, z):
-                    state = int(game.blocks[w, cell_index(game, x, y, z)])
-                    if (rules.flags[state] & wp.uint32(bits)) != wp.uint32(0):
-                        return True
-    return False
 
 
 @wp.func
@@ -149,10 +135,15 @@ def move_players(game: Game, rules: Rules):
         return
     zero = wp.float64(0.0)
     start = game.position[w]
-    low, high = body_corners(start, wp.float64(0.001), wp.float64(0.401))
-    in_water = box_touches(game, rules, w, low, high, wp.static(WATER))
-    low, high = body_corners(start, wp.float64(0.1), wp.float64(0.4))
-    in_lava = box_touches(game, rules, w, low, high, wp.static(LAVA))
+    low, high = body_corners(start, wp.float64(0.001), wp.float64(0.4))
+    near = box_flags(game, rules, w, low, high)
+    in_water = bool(False)
+    in_lava = bool(False)
+    if (near & wp.static(wp.uint32(LIQUID))) != wp.uint32(0):  # which seldom is
+        low, high = body_corners(start, wp.float64(0.001), wp.float64(0.401))
+        in_water = (box_flags(game, rules, w, low, high) & wp.static(wp.uint32(WATER))) != wp.uint32(0)
+        low, high = body_corners(start, wp.float64(0.1), wp.float64(0.4))
+        in_lava = (box_flags(game, rules, w, low, high) & wp.static(wp.uint32(LAVA))) != wp.uint32(0)
     on_ground = game.on_ground[w] != wp.uint8(0)
 
     # What the keys say; the dead press none.
@@ -237,14 +228,13 @@ def move_players(game: Game, rules: Rules):
             ahead = wp.vec3d(v[0], v[1] + wp.float64(0.6) - place[1] + start[1], v[2])
             low = low + ahead
             high = high + ahead
-            if box_free(game, rules, w, low, high) and not box_touches(game, rules, w, low, high, wp.static(WATER)):
+            wet = (box_flags(game, rules, w, low, high) & wp.static(wp.uint32(WATER))) != wp.uint32(0)
+            if not wet and box_free(game, rules, w, low, high):
                 v = wp.vec3d(v[0], wp.float64(wp.static(OUT_OF_LIQUID)), v[2])
     else:
         if (walled or jumps) and climbs(game, rules, w, place):
             vy = wp.float64(wp.static(CLIMB_SPEED))
-        v = wp.vec3d(
-            vx * inertia, (vy - wp.float64(wp.static(GRAVITY))) * wp.float64(wp.static(DRAG)), vz * inertia
-        )
+        v = wp.vec3d(vx * inertia, (vy - wp.float64(wp.static(GRAVITY))) * wp.float64(wp.static(DRAG)), vz * inertia)
     game.position[w] = place
     game.velocity[w] = v
     game.on_ground[w] = wp.uint8(lands)

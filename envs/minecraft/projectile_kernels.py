@@ -161,9 +161,7 @@ def rest_arrow(game: Game, rules: Rules, w: int, m: int):
     if line_clear(game, rules, w, game.body_position[w, m], v) >= wp.float64(1.0):
         game.body_on_ground[w, m] = wp.uint8(0)
         game.body_velocity[w, m] = wp.vec3d()
-    elif stuck >= wp.static(STUCK_TICKS):
-        game.kind[w, m] = wp.uint8(wp.static(FREE))
-    elif (
+    elif stuck >= wp.static(STUCK_TICKS) or (
         stuck > wp.static(SHAKE_TICKS)
         and game.body_owner[w, m] == wp.static(AGENT)
         and near_agent(game, rules, w, m)

@@ -109,16 +109,17 @@ def make_rules(device: str) -> Any:
 
     from trunkline.envs.minecraft.state import Rules
 
-    rules: Any = Rules()
+    struct: Any = Rules
+    rules, fields = struct(), struct.vars
     barrier = {"flags": bits.SOLID | bits.FULL, "high": 1.0, "hardness": -1.0, "harvest": -1, "toggle": LIMIT - 1}
     count = len(block_states())
     for name, table in {**tables(), **entity_tables()}.items():
-        if name not in Rules.vars:
+        if name not in fields:
             continue
         rows = table
         if len(table) == count and not name.startswith(("item_", "body_", "loot")):
             rows = np.zeros((LIMIT, *table.shape[1:]), table.dtype)
             rows[:count] = table
             rows[-1] = barrier.get(name, 0)
-        setattr(rules, name, wp.array(rows, dtype=Rules.vars[name].type.dtype, device=device))
+        setattr(rules, name, wp.array(rows, dtype=fields[name].type.dtype, device=device))
     return rules

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trunkline.envs.minecraft.server_observation import ServerObservation
-from trunkline.envs.minecraft.server_process import PACKAGES, filled, start_process
+from trunkline.envs.minecraft.server_observation import INVENTORY_SLOTS, ServerObservation
+from trunkline.envs.minecraft.server_process import PACKAGES, start_process
 from trunkline.errors import InputError
 
 MINECRAFT = "1.16.5"
@@ -105,6 +105,7 @@ class MinecraftServer:
         self.config = config = config or ServerConfig()
         folder = PACKAGES.require()
         self._process = start_process(folder, config.timeout_s)
+        self._inventory = np.zeros((config.agents, INVENTORY_SLOTS, 2), np.int16)
         self._voxels = np.zeros((config.agents, *(config.voxels,) * 3), np.uint16)
         try:
             answer = self._process.call(
@@ -219,17 +220,15 @@ class MinecraftServer:
             InputError: a number out of range or of the wrong count.
             RemoteError: the server died or hangs; it has been ended.
         """
-        count = self.config.agents
-        return self._read(
-            self._process.call(
-                "step",
-                controls=filled(controls, np.uint8, (count,), "controls"),
-                look=filled(look, np.float64, (count, 2), "look"),
-                action=filled(action, np.uint8, (count,), "action"),
-                slot=filled(slot, np.int8, (count,), "slot"),
-                relative=relative,
-            )
-        )
+        rows = np.empty((self.config.agents, 5))
+        columns = (("controls", controls, 0), ("look", look, slice(1, 3)), ("action", action, 3), ("slot", slot, 4))
+        for name, value, column in columns:
+            try:
+                rows[:, column] = value
+            except ValueError:
+                shape = rows[:, column].shape
+                raise InputError(f"{name} has the shape {np.shape(value)}; expected {shape}") from None
+        return self._read(self._process.call("step", controls=rows, relative=relative))
 
     def observe(self) -> ServerObservation:
         """The present state, without a tick."""
@@ -249,6 +248,9 @@ class MinecraftServer:
         return float(self._process.call("memory")["rss_mb"])
 
     def _read(self, answer: dict[str, Any]) -> ServerObservation:
-        if answer.get("moved"):
+        if "moved" in answer:
             self._voxels[answer["moved"]] = answer["voxels"]
-        return ServerObservation.read(answer, self._voxels.copy() if self.config.voxels else None, self._names)
+        if "inventory" in answer:
+            self._inventory = answer["inventory"]
+        voxels = self._voxels.copy() if self.config.voxels else None
+        return ServerObservation.read(answer, self._inventory, voxels, self._names)

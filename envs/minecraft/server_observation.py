@@ -17,6 +17,9 @@ ACTIONS = ("none", "attack", "use", "place")
 EVENTS = {"dug": 1, "placed": 2, "hit": 4, "opened": 8, "collected": 16, "used": 32}
 INVENTORY_SLOTS = 36
 
+_NOBODY = np.zeros((0, 4), np.int32)
+_NOWHERE = np.zeros((0, 5))
+
 
 def control_bits(*held: str) -> int:
     """The control byte of the keys that are held down, by their names in `CONTROLS`.
@@ -62,10 +65,10 @@ class ServerObservation:
         pose: (A, 5) float64, x y z of the feet, yaw in [−180, 180), pitch.
         velocity: (A, 3) float64, blocks a tick.
         on_ground, in_water, in_lava: (A,) bool.
-        health, food: (A,) float32, 0 to 20.
+        health, food: (A,) float64, 0 to 20.
         slot: (A,) the hotbar slot in hand, 0 to 8.
         events: (A,) bits of `EVENTS` that this tick brought about.
-        digging: (A, 4) float32, the block that is being dug and how far in [0, 1]; zeros if none.
+        digging: (A, 4) float64, the block that is being dug and how far in [0, 1]; zeros if none.
         inventory: (A, 36, 2) int16, number of the item and count; the hotbar first.
         voxels: (A, n, n, n) uint16 palette numbers, indexed x, y, z; None if n is 0. The block at the feet is
             [n/2, n/2, n/2].
@@ -76,13 +79,13 @@ class ServerObservation:
     pose: NDArray[np.float64]
     velocity: NDArray[np.float64]
     on_ground: NDArray[np.bool_]
+    health: NDArray[np.float64]
+    food: NDArray[np.float64]
     in_water: NDArray[np.bool_]
     in_lava: NDArray[np.bool_]
-    health: NDArray[np.float32]
-    food: NDArray[np.float32]
     slot: NDArray[np.int32]
     events: NDArray[np.int32]
-    digging: NDArray[np.float32]
+    digging: NDArray[np.float64]
     inventory: NDArray[np.int16]
     voxels: NDArray[np.uint16] | None
     origin: NDArray[np.int32] | None
@@ -108,26 +111,31 @@ class ServerObservation:
 
     @classmethod
     def read(
-        cls, answer: Mapping[str, Any], voxels: NDArray[np.uint16] | None, names: Mapping[str, Sequence[str]]
+        cls,
+        answer: Mapping[str, Any],
+        inventory: NDArray[np.int16],
+        voxels: NDArray[np.uint16] | None,
+        names: Mapping[str, Sequence[str]],
     ) -> "ServerObservation":
-        """From the server's answer, the voxels as they are now, and its names of items and entities by number."""
-        flags, status = answer["flags"], answer["status"]
+        """From the server's answer, inventories and voxels as they are now, and its names of items and entities."""
+        state = answer["state"]
+        flags = state[:, 8:15].astype(np.int32)
         return cls(
             tick=answer["tick"],
-            pose=answer["pose"],
-            velocity=answer["velocity"],
+            pose=state[:, :5],
+            velocity=state[:, 5:8],
             on_ground=flags[:, 0] != 0,
-            in_water=status[:, 2] != 0,
-            in_lava=status[:, 3] != 0,
-            health=status[:, 0],
-            food=status[:, 1],
-            slot=flags[:, 1],
-            events=flags[:, 2],
-            digging=answer["digging"],
-            inventory=answer["inventory"],
+            health=state[:, 9],
+            food=state[:, 10],
+            in_water=flags[:, 3] != 0,
+            in_lava=flags[:, 4] != 0,
+            slot=flags[:, 5],
+            events=flags[:, 6],
+            digging=state[:, 15:19],
+            inventory=inventory,
             voxels=voxels,
-            origin=answer.get("origin"),
-            _entities=answer["entities"],
-            _entity_pose=answer["entity_pose"],
+            origin=state[:, 19:22].astype(np.int32) if voxels is not None else None,
+            _entities=answer.get("entities", _NOBODY),
+            _entity_pose=answer.get("entity_pose", _NOWHERE),
             _names=names,
         )

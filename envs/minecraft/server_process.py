@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from trunkline.envs.minecraft.packages import NodePackages, find_node
 from trunkline.envs.remote.process import RemoteProcess
-from trunkline.errors import InputError
 
 PACKAGES = NodePackages("minecraft-server", Path(__file__).with_name("server"))
 
@@ -61,23 +60,6 @@ def simulate(
     bits = np.ascontiguousarray(controls, np.uint8)
     args: dict[str, Any] = {"blocks": np.ascontiguousarray(blocks), "controls": bits, "pose": [float(v) for v in pose]}
     if look is not None:
-        args["look"] = filled(look, np.float64, (len(bits), 2), "look")
+        args["look"] = np.ascontiguousarray(look, np.float64)
     answer = process.call("simulate", **args)
     return {**answer, "on_ground": answer["on_ground"] != 0}
-
-
-def filled(value: ArrayLike, dtype: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
-    """A value as an array of that shape and type; a scalar or a row stands for all of them.
-
-    Raises:
-        InputError: another shape, or a number that the type does not hold.
-    """
-    array = np.asarray(value)
-    try:
-        array = np.broadcast_to(array, shape)
-    except ValueError:
-        raise InputError(f"{name} has the shape {array.shape}; expected {shape}") from None
-    narrow = np.ascontiguousarray(array, dtype)
-    if not np.array_equal(narrow, array):
-        raise InputError(f"{name}={array.tolist()} does not fit {np.dtype(dtype).name}")
-    return narrow

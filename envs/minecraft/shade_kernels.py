@@ -1,62 +1,18 @@
-"""Light and colour, cameras, and the bodies that they see."""
+"""Light and colour of what a ray met."""
 
 import warp as wp
 
-from trunkline.envs.minecraft.cast_kernels import CROSS_FACE, MURK, Ray, Scene, larger, natural, smaller
+from trunkline.envs.minecraft.cast_kernels import CROSS_FACE, MURK, Scene, between, larger, smaller
 from trunkline.envs.minecraft.look import FULL
-
-wp.set_module_options({"enable_backward": False})
 
 FAR = 1000.0  # depth of the sky, blocks
 FOG_START, FOG_END = 48.0, 160.0
 GLOWING = 254  # alpha of what needs no light
 DARKEST = 0.09
+SUN = wp.constant(wp.vec3(255.0, 248.0, 214.0))
+WATER = wp.constant(wp.vec3(42.0, 84.0, 168.0))
 # How much of the light of the sky is left below a roof: at once, and what every block below it takes away.
 SHADE, SHADE_LOSS, SHADE_LEAST = 0.72, 0.05, 0.22
-
-
-@wp.struct
-class Views:
-    """K cameras."""
-
-    world: wp.array[wp.int32]
-    cell: wp.array[wp.vec3i]  # of the eye
-    place: wp.array[wp.vec3]  # of the eye in its cell
-    forward: wp.array[wp.vec3]
-    right: wp.array[wp.vec3]
-    up: wp.array[wp.vec3]
-    daylight: wp.array[wp.float32]  # 0 to 1
-    sun: wp.array[wp.vec3]  # where it stands
-    horizon: wp.array[wp.vec3]  # colours
-    zenith: wp.array[wp.vec3]
-    bodies: wp.array[wp.int32]  # entities that may be seen
-
-
-@wp.func
-def make_ray(scene: Scene, views: Views, v: int, right: float, up: float):
-    """The ray through a place of the picture, in tangents of the angles from its middle."""
-    d = views.forward[v] + right * views.right[v] + up * views.up[v]
-    place = views.place[v]
-    eye = views.cell[v]
-    ray = Ray()
-    ray.length = wp.sqrt(1.0 + right * right + up * up)
-    ray.leaves = float(1.0e30)
-    size = wp.vec3i(scene.nx, scene.ny, scene.nz)
-    step = wp.vec3i(scene.ny * scene.nz, 1, scene.ny)
-    for k in range(3):
-        turned = wp.where(d[k] < 0.0, 1, 0)
-        ray.backwards[k] = turned
-        ray.direction[k] = larger(wp.abs(d[k]), 1.0e-9)
-        ray.inverse[k] = 1.0 / ray.direction[k]
-        ray.origin[k] = wp.where(turned == 1, 1.0 - place[k], place[k])
-        ray.stride[k] = wp.where(turned == 1, -step[k], step[k])
-        side = wp.where(turned == 1, eye[k] + 1, size[k] - eye[k])
-        ray.leaves = smaller(ray.leaves, (float(side) - ray.origin[k]) * ray.inverse[k])
-    ray.base = eye[0] * step[0] + eye[1] + eye[2] * step[2]
-    plane = scene.nx * scene.ny * scene.nz
-    ray.quadrant = (1 - ray.backwards[0]) * plane + (1 - ray.backwards[2]) * 2 * plane
-    ray.shift = 4 - 4 * ray.backwards[1]
-    return ray
 
 
 @wp.func
@@ -68,16 +24,16 @@ def sky_light(ceiling: int, height: int):
 
 
 @wp.func
-def light_before(scene: Scene, ceiling: wp.array[wp.uint8], state: int, cell: int, face: int):
-    """The light in front of a face."""
+def light_cell(scene: Scene, state: int, cell: int, face: int):
+    """(column, height) of the cell whose light falls on what a ray met: the one before a full cube, else its own."""
     column = cell // scene.ny
     height = cell - column * scene.ny
     if int(scene.kind[state]) == wp.static(FULL):
         column += wp.where(face == 0, -scene.nz, 0) + wp.where(face == 1, scene.nz, 0)
         column += wp.where(face == 4, -1, 0) + wp.where(face == 5, 1, 0)
         height += wp.where(face == 2, -1, 0) + wp.where(face == 3, 1, 0)
-        column = wp.min(wp.max(column, 0), scene.nx * scene.nz - 1)
-    return sky_light(int(ceiling[natural(column)]), height)
+        column = between(column, 0, scene.nx * scene.nz - 1)
+    return column, height
 
 
 @wp.func
@@ -125,9 +81,21 @@ def sun_part(cosine: float):
 
 
 @wp.func
-def channel(color: int, shift: int, light: float, horizon: float, zenith: float, sun: float, water: float,
-            elevation: float, glow: float, wet: float, fog: float, sky: int):
-    """One of red, green and blue, 0 to 255."""
+def channel(
+    color: int,
+    shift: int,
+    light: float,
+    horizon: float,
+    zenith: float,
+    sun: float,
+    water: float,
+    elevation: float,
+    glow: float,
+    wet: float,
+    fog: float,
+    sky: int,
+):
+    """One of red, green and blue, 0 to 255: of the picture's colour, and of what lies before or behind it."""
     surface = float((color >> shift) & 255) * light
     surface += (horizon - surface) * fog
     above = horizon + (zenith - horizon) * elevation

@@ -72,9 +72,8 @@ class Simulation:
         wrong = np.argwhere((control < 0) | (control >= np.asarray(CHOICES)))
         if len(wrong):
             row, factor = wrong[0]
-            raise InputError(
-                f"action of world {row}: {FACTORS[factor]} is {control[row, factor]}; 0 to {CHOICES[factor] - 1} are known"
-            )
+            most = CHOICES[factor] - 1
+            raise InputError(f"action of world {row}: {FACTORS[factor]} is {control[row, factor]}; choose 0 to {most}")
         if turn is None:
             turn = (control[:, 3:5] - 12) * 15.0
         turn = np.asarray(turn, np.float32)
@@ -109,7 +108,7 @@ class Simulation:
         limits = np.asarray(self.worlds.size, np.float64)
         inner = np.array([0.3, 0.0, 0.3])
         if feet.shape != (3,) or not bool(np.all((feet >= inner) & (feet <= limits - inner))):
-            raise InputError(f"agent at {feet.tolist()}: a place within the world of {self.worlds.size} blocks is needed")
+            raise InputError(f"agent at {feet.tolist()}: choose a place within {self.worlds.size} blocks")
         if not np.isfinite([yaw, pitch]).all() or abs(pitch) > 90:
             raise InputError(f"agent looks to yaw {yaw}, pitch {pitch}: finite degrees, pitch within ±90, are needed")
         still = {"velocity": 0.0, "fallen": 0.0, "on_ground": 0, "sprinting": 0, "jump_delay": 0}

@@ -45,6 +45,14 @@ class Starter:
                 shape = (count, shapes[name]) if name in shapes else (count,)
                 setattr(self.targets, name, wp.zeros(shape, dtype=variable.type.dtype, device=worlds.device))
         self.targets.mob.fill_(-1)
+        # On a CPU arrays share their memory with kernels, and asking for it is not free.
+        shared = ("progress", "state", "reached", "lost") if worlds.device == "cpu" else ()
+        self._shared = {name: getattr(self.targets, name).numpy() for name in shared}
+
+    def read(self, name: str) -> np.ndarray:
+        """A field of the targets that changes from step to step, (W, …); to be copied before the next step."""
+        found: np.ndarray = self._shared[name] if self._shared else getattr(self.targets, name).numpy()
+        return found
 
     def start(self, ids: np.ndarray, specs: Sequence[TaskSpec]) -> None:
         """Begin an episode in each of the rows `ids`.

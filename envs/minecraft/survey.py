@@ -13,8 +13,9 @@ from trunkline.envs.minecraft.goals import kin
 from trunkline.envs.minecraft.targets import FOUND
 
 OPEN = 1  # a body can be in the cell
-SEEN = 2  # what is behind the cell can be seen through it
+SEEN = 2  # hides nothing
 TARGET = 4  # part of a target: set by synthesis
+VEIL = 64  # a plant, a layer of snow, a slab: hides some of what is behind it
 _FLOOR = 8  # carries a body that stands above it
 _BAD = 16  # hurts a body beside it
 _COVER = 32  # keeps the sky out
@@ -27,13 +28,16 @@ def state_bits() -> np.ndarray:
     for state in block_states():
         dense = state.shape in ("full", "liquid", "cactus")
         bad = state.hurts or state.name == "lava"
-        flat = state.solid and state.box[0] == state.box[2] == 0.0 and state.box[3] == state.box[5] == 1.0
+        leaves = state.name.endswith("_leaves")
+        x0, _, z0, x1, top, z1 = state.box
+        flat = state.solid and not leaves and (x0, z0, x1, z1) == (0, 0, 1, 1)
         for bit, holds in (
             (OPEN, not state.solid and not state.liquid and not bad),
-            (SEEN, not dense),
-            (_FLOOR, flat and state.box[4] > 0.9 and not bad),
+            (SEEN, state.shape == "none"),
+            (VEIL, not dense and state.shape != "none"),
+            (_FLOOR, flat and top > 0.9 and not bad),
             (_BAD, bad),
-            (_COVER, dense and not state.name.endswith("_leaves")),
+            (_COVER, dense and not leaves),
         ):
             table[state.number] |= bit if holds else 0
     return table
@@ -41,11 +45,11 @@ def state_bits() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Survey:
-    """A terrain as synthesis sees it: its N nodes are the cells under the open sky where one can stand.
+    """A terrain as synthesis sees it: its N nodes are the cells under the open sky, or trees, where one can stand.
 
     Attributes:
         blocks: states (nx, nz, ny).
-        bits: OPEN and SEEN by cell, (V,) uint8.
+        bits: OPEN, SEEN and VEIL by cell, (V,) uint8.
         nodes: x, y, z of every node, (N, 3) int32.
         index: of the node in a cell, −1 for none, (V,) int32.
     """
@@ -112,4 +116,4 @@ def survey(blocks: np.ndarray) -> Survey:
     column, y = np.divmod(cells, ny)
     x, z = np.divmod(column, nz)
     nodes = np.stack([x, y, z], 1).astype(np.int32)
-    return Survey(blocks, (bits & (OPEN | SEEN)).ravel(), nodes, index)
+    return Survey(blocks, (bits & (OPEN | SEEN | VEIL)).ravel(), nodes, index)

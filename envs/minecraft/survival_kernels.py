@@ -1,8 +1,8 @@
-"""What happens to the agent's body: falls, hunger, healing, drowning, lava and cactus. Minecraft 1.16, normal difficulty."""
+"""What the agent's body suffers: falls, hunger, drowning, lava, cactus; and how it heals. Minecraft 1.16, normal."""
 
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import cell_of
+from trunkline.envs.minecraft.collision_kernels import box_flags, cell_of
 from trunkline.envs.minecraft.combat_kernels import EYE, EYE_SNEAKING, hurt_agent
 from trunkline.envs.minecraft.flags import HURTS, WATER
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
@@ -64,14 +64,9 @@ def touches_cactus(game: Game, rules: Rules, w: int):
     """Whether the agent's box reaches into the cell of a block that hurts."""
     p = game.position[w]
     side = wp.float64(0.299)
-    for x in range(cell_of(p[0] - side), cell_of(p[0] + side) + 1):
-        for z in range(cell_of(p[2] - side), cell_of(p[2] + side) + 1):
-            for y in range(cell_of(p[1] + wp.float64(0.001)), cell_of(p[1] + wp.float64(1.799)) + 1):
-                if inside(game, x, y, z):
-                    state = int(game.blocks[w, cell_index(game, x, y, z)])
-                    if (rules.flags[state] & wp.static(wp.uint32(HURTS))) != wp.uint32(0):
-                        return True
-    return False
+    low = p + wp.vec3d(-side, wp.float64(0.001), -side)
+    high = p + wp.vec3d(side, wp.float64(1.799), side)
+    return (box_flags(game, rules, w, low, high) & wp.static(wp.uint32(HURTS))) != wp.uint32(0)
 
 
 @wp.func

@@ -8,9 +8,9 @@ import math
 import warp as wp
 
 from trunkline.envs.minecraft.modules import inline_all
-from trunkline.envs.minecraft.survey import OPEN, SEEN, TARGET
+from trunkline.envs.minecraft.survey import OPEN, SEEN, TARGET, VEIL
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 0})
+inline_all(__name__)
 
 EYE = 1.62
 PIXELS = 64  # a side of the picture in which targets are measured
@@ -56,8 +56,8 @@ def node_at(terrain: Terrain, k: int, x: int, y: int, z: int):
 
 
 @wp.func
-def hidden(terrain: Terrain, k: int, eye: wp.vec3, ray: wp.vec3, length: float):
-    """Whether something that is not the target stands in the way of a ray (of length 1): Amanatides and Woo (1987)."""
+def hidden(terrain: Terrain, k: int, eye: wp.vec3, ray: wp.vec3, length: float, clear: int):
+    """Whether a ray (of length 1) meets a cell without any of the bits `clear`: Amanatides and Woo (1987)."""
     cell = wp.vec3i(int(wp.floor(eye[0])), int(wp.floor(eye[1])), int(wp.floor(eye[2])))
     step = wp.vec3i(0, 0, 0)
     next = wp.vec3(wp.static(_FAR), wp.static(_FAR), wp.static(_FAR))
@@ -84,7 +84,7 @@ def hidden(terrain: Terrain, k: int, eye: wp.vec3, ray: wp.vec3, length: float):
         else:
             cell[axis] = cell[axis] + step[axis]
             next[axis] = next[axis] + delta[axis]
-            if not bit(terrain, k, cell[0], cell[1], cell[2], wp.static(SEEN | TARGET)):
+            if not bit(terrain, k, cell[0], cell[1], cell[2], clear):
                 # Above the world is air; below and beside it nothing is to be seen.
                 walking = cell[1] >= terrain.ny
                 blocked = not walking
@@ -136,7 +136,7 @@ def reach(terrain: Terrain, length: float, queue: wp.array2d[wp.int32], steps: w
                     if wp.length(nearest - eye) <= length:
                         towards = (low + high) * 0.5 - eye
                         far = wp.length(towards)
-                        found = not hidden(terrain, k, eye, towards / far, far)
+                        found = not hidden(terrain, k, eye, towards / far, far, wp.static(SEEN | VEIL | TARGET))
             if found:
                 steps[k, n] = wp.int16(0)
                 queue[k, tail] = n
@@ -170,6 +170,7 @@ def look(
     terrain: Terrain,
     eyes: wp.array2d[wp.vec3],
     gaze: wp.array2d[wp.vec2],
+    clear: int,
     whole: wp.array2d[wp.float32],
     seen: wp.array2d[wp.float32],
 ):
@@ -179,6 +180,7 @@ def look(
         terrain: the tasks'.
         eyes: where each looks from.
         gaze: yaw and pitch, degrees.
+        clear: bits of cells that hide nothing.
         whole, seen: filled.
     """
     k, c = wp.tid()
@@ -236,7 +238,7 @@ def look(
                         length = wp.min(length, hit)
                 if length < wp.static(_FAR):
                     total += 1
-                    if not hidden(terrain, k, eye, ray, length):
+                    if not hidden(terrain, k, eye, ray, length, clear):
                         visible += 1
     area = dx * dy
     whole[k, c] = float(total) * area

@@ -19,6 +19,7 @@ _SOLID = {
     "test": ("birch_log", "melon", "red_wool", "lime_wool", "diamond_ore", "emerald_block"),
 }
 _PLANTS = {"train": ("poppy", "dandelion"), "test": ("cornflower",)}
+PLANTS = frozenset(_PLANTS["train"] + _PLANTS["test"])
 _USED = {"train": ("chest", "crafting_table", "oak_door", "lever"), "test": ("furnace",)}
 _MOBS = {"train": ("cow", "pig", "zombie"), "test": ("sheep",)}
 HARMLESS = ("cow", "pig", "sheep")

@@ -1,26 +1,29 @@
-"""What agents of the Minecraft tasks see: their own view, the goal's, where the target is in it, and their own state."""
+"""What agents of the Minecraft tasks see: their own view, the goal's, where the target is in it, and how they are."""
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from trunkline.envs.minecraft.goals import EYE
+from trunkline.envs.minecraft.goals import EYE, EYE_SNEAKING
 from trunkline.envs.minecraft.items import items
 from trunkline.envs.minecraft.start import Starter
 from trunkline.envs.warp import start_warp
 
-# Values of the sensor `status`; the last say what is in the hand.
+# Values of the sensor `status`, as `goal_kernels.describe` fills them; the last say what is in the hand.
 STATUS = (
     *("health", "food", "oxygen", "pitch", "on_ground", "in_water", "charge", "digging", "drawing"),
     *("nothing", "block", "tool", "sword", "bow", "other"),
 )
-_SCALES = {"health": 20.0, "food": 20.0, "oxygen": 300.0, "pitch": 90.0, "on_ground": 1.0, "in_water": 1.0}
-_SCALES |= {"charge": 20.0, "dig_progress": 1.0, "draw": 20.0}
-_HELD = STATUS[9:]
 _INSET = 0.4  # of a picture's side that the goal view takes
 _OUTLINE = np.array([255, 64, 64], np.uint8)
+
+
+def farthest(size: Sequence[int]) -> float:
+    """Metres that the sensor `depth` reads at most: from corner to corner of a world."""
+    return math.dist((0, 0, 0), size)
 
 
 class Views:
@@ -53,6 +56,7 @@ class Views:
         parts = own | ({"segmentation"} if "target_view" in self.wanted else set())
         self.eyes = self._renderer(image_size, parts) if parts else None
         self.goals = self._renderer(image_size, {"rgb", "segmentation"})
+        self.farthest = farthest(worlds.size)
         self.goal_views = np.zeros((worlds.count, image_size, image_size, 4), np.uint8)
 
     @functools.cached_property
@@ -92,16 +96,20 @@ class Views:
 
     def _own(self, ids: np.ndarray | None) -> dict[str, np.ndarray]:
         rows = self._everyone if ids is None else ids
-        view = self.worlds.view
-        height = np.where(view("sneaking")[rows] != 0, EYE - 0.35, EYE)
-        eyes = view("position")[rows] + height[:, None] * np.array([0.0, 1.0, 0.0])
-        seen = self.eyes.draw(eyes, view("yaw")[rows], view("pitch")[rows], rows)
+        seen = self.eyes.draw_agents() if ids is None else self._draw_own(self.eyes, rows)
         drawn = {name: seen[name].numpy() for name in self.wanted & {"rgb", "segmentation"}}
         if "depth" in self.wanted:
-            drawn["depth"] = seen["depth"].numpy()[..., None]
+            drawn["depth"] = np.minimum(seen["depth"].numpy()[..., None], self.farthest)
         if "target_view" in self.wanted:
             drawn["target_view"] = self._labels(seen["segmentation"], rows)
         return {name: self._spread(value, ids) for name, value in drawn.items()}
+
+    def _draw_own(self, renderer: Any, rows: np.ndarray) -> Any:
+        """What the agents of some worlds see."""
+        view = self.worlds.view
+        height = np.where(view("sneaking")[rows] != 0, EYE_SNEAKING, EYE)
+        eyes = view("position")[rows] + height[:, None] * np.array([0.0, 1.0, 0.0])
+        return renderer.draw(eyes, view("yaw")[rows], view("pitch")[rows], rows)
 
     def _labels(self, segmentation: Any, rows: np.ndarray) -> np.ndarray:
         wp, device = self.wp, self.worlds.device
@@ -121,14 +129,12 @@ class Views:
 
     @functools.cache  # noqa: B019 - as many entries as sizes of videos
     def _painter(self, size: int) -> Any:
-        return self._renderer(size, {"rgb", "segmentation"})
+        return self._renderer(size, {"rgb"})
 
     def pictures(self, ids: Sequence[int], size: int) -> np.ndarray:
         """What agents see, with their goal's view in the corner and its target outlined: (K, size, size, 3) uint8."""
         rows = np.asarray(ids)
-        view = self.worlds.view
-        eyes = view("position")[rows] + np.array([0.0, EYE, 0.0])
-        shown = self._painter(size).draw(eyes, view("yaw")[rows], view("pitch")[rows], rows)["rgb"].numpy().copy()
+        shown = self._draw_own(self._painter(size), rows)["rgb"].numpy().copy()
         small = max(8, round(size * _INSET))
         goals = self._resized(self.goal_views[rows], small)
         goals[..., :3][_border(goals[..., 3] > 0)] = _OUTLINE
@@ -152,20 +158,30 @@ def _border(mask: np.ndarray) -> np.ndarray:
     return border
 
 
-@functools.cache
 def _classes() -> np.ndarray:
-    """What an item counts as in `STATUS`, (I,)."""
-    kinds = [item.kind for item in items()]
+    """The column of `STATUS` that an item in the hand fills, (I,) int32."""
     names = {"none": "nothing", "block": "block", "tool": "tool", "sword": "sword", "bow": "bow"}
-    return np.asarray([_HELD.index(names.get(kind, "other")) for kind in kinds])
+    return np.asarray([STATUS.index(names.get(item.kind, "other")) for item in items()], np.int32)
 
 
-def status(worlds: Any) -> np.ndarray:
-    """The sensor `status` of all worlds, (W, len(STATUS)) float32 in [−1, 1]."""
-    values = np.zeros((worlds.count, len(STATUS)), np.float32)
-    for column, (name, scale) in enumerate(_SCALES.items()):
-        values[:, column] = worlds.view(name) / scale
-    np.clip(values, -1.0, 1.0, out=values)
-    held = np.where(worlds.view("count")[:, 0] > 0, worlds.view("item")[:, 0], 0)
-    values[np.arange(worlds.count), len(_SCALES) + _classes()[held]] = 1.0
-    return values
+class Status:
+    """The sensor `status` of W worlds, read by one kernel.
+
+    Args:
+        worlds: `state.Worlds`.
+    """
+
+    def __init__(self, worlds: Any) -> None:
+        wp = start_warp()
+        from trunkline.envs.minecraft.goal_kernels import describe
+
+        classes = wp.array(_classes(), dtype=wp.int32, device=worlds.device)
+        self._values = wp.zeros((worlds.count, len(STATUS)), dtype=wp.float32, device=worlds.device)
+        inputs = [worlds.game, classes, self._values]
+        self._describe = wp.launch(describe, worlds.count, inputs, device=worlds.device, record_cmd=True)
+
+    def read(self) -> np.ndarray:
+        """(W, len(STATUS)) float32 in [−1, 1]."""
+        self._describe.launch()
+        values: np.ndarray = self._values.numpy().copy()
+        return values

@@ -3,7 +3,6 @@
 Legend: E simulations, S pixels a side of an image, B cells of a target, M entities of a world.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,10 @@ import numpy as np
 
 from trunkline.envs.base import Observations, World
 from trunkline.envs.minecraft import actions, tasks
+from trunkline.envs.minecraft.expert import Expert
 from trunkline.envs.minecraft.goals import INTERACTIONS
 from trunkline.envs.minecraft.start import Starter
-from trunkline.envs.minecraft.views import STATUS, Views, status
+from trunkline.envs.minecraft.views import STATUS, Status, Views, farthest
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.envs.warp import find_device, start_warp
 from trunkline.errors import InputError, unknown
@@ -125,8 +125,10 @@ class Minecraft(World):
             wp.launch(kernel, dim=num_envs, inputs=inputs, device=device, record_cmd=True)
             for kernel in (goal_kernels.watch, goal_kernels.measure)
         )
-        self._control = np.zeros((num_envs, 8), np.int32)
-        self._turn = np.zeros((num_envs, 2), np.float32)
+        self._status = Status(self.worlds)
+        self._expert: Expert | None = None
+        # On a CPU these are the worlds' own memory, elsewhere copies that are sent there.
+        self._told = {name: self.worlds.view(name) for name in ("active", "control", "turn")}
         self._one_hot = np.zeros((num_envs, len(INTERACTIONS)), np.float32)
         self._one_hot[:, INTERACTIONS.index(task)] = 1.0
 
@@ -148,7 +150,7 @@ class Minecraft(World):
         size, fov = self.options.image_size, {"field_of_view": self.options.field_of_view}
         rate = TICKS_PER_SECOND / self.options.ticks_per_step
         wide = 2 * _AROUND + 1
-        far = float(math.dist((0, 0, 0), self.options.size))
+        far = farthest(self.options.size)
         return [
             SensorSpec("rgb", "rgb", (size, size, 3), "uint8", frame_rate=rate, form=fov),
             SensorSpec("depth", "depth", (size, size, 1), low=0.0, high=far, units="m", frame_rate=rate, form=fov),
@@ -169,42 +171,34 @@ class Minecraft(World):
 
     def _start(self, ids: np.ndarray, tasks: Sequence[TaskSpec]) -> None:
         self.starter.start(ids, tasks)
+        if self._expert is not None:
+            self._expert.begin(ids)
         self._limit[ids] = -(-self._limit[ids] // self.options.ticks_per_step)
-        self._launch_measure()
+        self._measuring.launch()
         self.views.show_goals(ids)
 
     def _advance(self, actions_: np.ndarray, ids: np.ndarray | None) -> None:
-        self._activate(ids)
-        actions.write_controls(actions_, self._control, self._turn)
-        self._write("control", self._control)
-        self._write("turn", self._turn)
+        told = self._told
+        told["active"][:] = ids is None
+        if ids is not None:
+            told["active"][ids] = 1
+        actions.write_controls(actions_, told["control"], told["turn"])
+        self._tell("active", "control", "turn")
         for tick in range(self.options.ticks_per_step):
             if tick == 1:
-                self._turn[:] = 0.0
-                self._write("turn", self._turn)
+                told["turn"][:] = 0.0
+                self._tell("turn")
             self.simulation.tick()
             self._watch.launch()
 
-    def _activate(self, ids: np.ndarray | None) -> None:
-        active = np.ones(self.num_envs, np.uint8)
-        if ids is not None:
-            active[:] = 0
-            active[ids] = 1
-        self._write("active", active)
-
-    def _write(self, name: str, values: np.ndarray) -> None:
-        if self.worlds.device == "cpu":
-            self.worlds.view(name)[:] = values
-        else:
-            self.worlds.put(name, values)
-
-    def _launch_measure(self) -> None:
-        self._measuring.launch()
+    def _tell(self, *names: str) -> None:
+        if self.worlds.device != "cpu":
+            for name in names:
+                self.worlds.put(name, self._told[name])
 
     def _measure(self) -> tuple[np.ndarray, np.ndarray]:
-        self._launch_measure()
-        targets = self.starter.targets
-        return targets.progress.numpy().astype(np.float64), targets.reached.numpy() != 0
+        self._measuring.launch()
+        return self.starter.read("progress").astype(np.float64), self.starter.read("reached") != 0
 
     def _reward(self, progress: np.ndarray, success: np.ndarray) -> np.ndarray:
         if self.options.reward == "outcome":
@@ -212,7 +206,7 @@ class Minecraft(World):
         return super()._reward(progress, success)
 
     def _over(self, success: np.ndarray) -> np.ndarray:
-        over: np.ndarray = success | (self.starter.targets.lost.numpy() != 0) | (self.worlds.view("health") <= 0)
+        over: np.ndarray = success | (self.starter.read("lost") != 0)
         return over
 
     def _observe(self, ids: np.ndarray | None) -> Observations:
@@ -221,9 +215,9 @@ class Minecraft(World):
             if name == "interaction":
                 seen[name] = self._one_hot.copy()
             elif name == "status":
-                seen[name] = status(self.worlds)
+                seen[name] = self._status.read()
             elif name == "target_state":
-                seen[name] = self.starter.targets.state.numpy().copy()
+                seen[name] = self.starter.read("state").copy()
             elif name == "voxels":
                 seen[name] = self._voxels()
         return {name: seen[name] for name in self.sensors}
@@ -242,9 +236,10 @@ class Minecraft(World):
         return np.where(inside, np.where(y < ny, states, 0), 255).astype(np.uint8)
 
     def expert_actions(self) -> np.ndarray:
-        from trunkline.envs.minecraft.expert import expert_actions
-
-        return expert_actions(self)
+        if self._expert is None:
+            self._expert = Expert(self.worlds, self.rules, self.starter.targets, self.options.ticks_per_step)
+            self._expert.begin(np.flatnonzero(self.active))
+        return self._expert.actions(self.active)
 
     def render_images(self, ids: Sequence[int], size: int = 128) -> np.ndarray:
         return self.views.pictures(ids, size)

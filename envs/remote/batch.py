@@ -6,7 +6,6 @@ Legend: E environments, of which each process has a slice.
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +127,7 @@ class RemoteBatch:
         self._id = id
         self._make = {"id": id, "kwargs": dict(kwargs or {}), "paths": list(map(os.path.abspath, self.options.paths))}
         self._shared = SharedArrays()
+        self.arrays: dict[str, np.ndarray] = {}
         self._losses: dict[int, Loss] = {}
         self._forms: dict[str, tuple[tuple[int, ...], str]] = {}  # shape and dtype of each array, once they are known
         try:
@@ -181,10 +181,11 @@ class RemoteBatch:
         return losses
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes and let go of the arrays."""
         close_all(worker.process for worker in self._workers if worker.process is not None)
         for worker in self._workers:
             worker.process = None
+        self.arrays = {}
         self._shared.close()
 
     # Calls
@@ -201,12 +202,10 @@ class RemoteBatch:
                 asked.append(worker)
             except (RemoteError, InputError) as error:
                 self._lose(worker, str(error))
-        deadline = time.monotonic() + timeout_s
         for worker in asked:
             assert worker.process is not None
             try:
-                # What is there already is read, however late it is.
-                self._take(worker, worker.process.receive(max(deadline - time.monotonic(), 0.001)))
+                self._take(worker, worker.process.receive())
             except (RemoteError, RemoteCallError, InputError) as error:
                 self._lose(worker, str(error))
 
@@ -268,7 +267,7 @@ class RemoteBatch:
             for worker, process in started.items():
                 process.send("make", options.start_timeout_s, count=len(worker.rows), **self._make)
             for process in started.values():
-                self._learn(process.receive(options.start_timeout_s))
+                self._learn(process.receive())
             for worker, process in started.items():
                 self._share(worker, process)
         except BaseException as error:

@@ -92,7 +92,7 @@ class RemoteProcess:
         self.max_frame = max_frame
         self._started = time.monotonic()
         self._channel: Channel | None = None
-        self._calls: deque[tuple[int, str]] = deque()  # that are owed an answer, oldest first
+        self._calls: deque[tuple[int, str, float, float]] = deque()  # owed an answer: id, method, until when, timeout
         self._next_id = 0
         self._output: deque[bytes] = deque()
         folder = tempfile.mkdtemp(prefix="trunkline-remote-")  # mode 0700
@@ -187,10 +187,10 @@ class RemoteProcess:
             RemoteError: no answer in time, or none that can be read; the process has been ended.
         """
         self.send(method, timeout_s, **args)
-        return self.receive(timeout_s)
+        return self.receive()
 
     def send(self, method: str, timeout_s: float | None = None, **args: Any) -> None:
-        """Send a call whose answer is read later; the server answers in the order of the calls.
+        """Send a call whose answer is read later, but due `timeout_s` from now; answers come in the order of the calls.
 
         Raises:
             InputError: arguments that cannot be sent.
@@ -199,19 +199,18 @@ class RemoteProcess:
         self.wait_ready()
         self._check_alive(method)
         timeout_s = timeout_s or self.timeout_s
+        deadline = time.monotonic() + timeout_s
         message = {"type": "call", "id": self._next_id, "method": method, "args": args}
-        self._send(method, message, time.monotonic() + timeout_s, timeout_s)
-        self._calls.append((self._next_id, method))
+        self._send(method, message, deadline, timeout_s)
+        self._calls.append((self._next_id, method, deadline, timeout_s))
         self._next_id += 1
 
-    def receive(self, timeout_s: float | None = None) -> Any:
+    def receive(self) -> Any:
         """The value of the oldest call that was sent; errors as `call`."""
         assert self._calls, "an answer is asked for, but nothing was called"
-        number, method = self._calls[0]
+        number, method, deadline, timeout_s = self._calls.popleft()
         self._check_alive(method)
-        timeout_s = timeout_s or self.timeout_s
-        answer = self._receive(method, time.monotonic() + timeout_s, timeout_s)
-        self._calls.popleft()
+        answer = self._receive(method, deadline, timeout_s)
         kind = answer.get("type") if isinstance(answer, dict) else None
         if kind not in ("result", "error") or answer.get("id") != number or ("value" in answer) != (kind == "result"):
             raise self._fail(f"sent {_shortly(answer)} in answer to {method}, call {number}")

@@ -138,7 +138,7 @@ class Channel:
             self._set_timeout(deadline)
             try:
                 sent = self.socket.sendmsg(parts)
-            except socket.timeout:  # noqa: UP041 (not TimeoutError before Python 3.10)
+            except (socket.timeout, BlockingIOError):  # noqa: UP041 (not TimeoutError before Python 3.10)
                 raise TimeoutError from None
             while parts and sent >= len(parts[0]):
                 sent -= len(parts.pop(0))
@@ -179,7 +179,7 @@ class Channel:
             with memoryview(self._buffer)[self._end :] as free:
                 try:
                     got = self.socket.recv_into(free)
-                except socket.timeout:  # noqa: UP041
+                except (socket.timeout, BlockingIOError):  # noqa: UP041
                     raise TimeoutError from None
             if not got:
                 held_bytes = self._end - self._start
@@ -187,13 +187,8 @@ class Channel:
             self._end += got
 
     def _set_timeout(self, deadline: float | None) -> None:
-        if deadline is None:
-            self.socket.settimeout(None)
-            return
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.socket.settimeout(left)
+        # Past the deadline, what is already there is still taken: the reader may have been busy with others.
+        self.socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.0))
 
     def close(self) -> None:
         """Close the connection."""

@@ -2,6 +2,7 @@
 /** A game and its players: what the methods of the bridge do. */
 
 const { InputError, nd } = require('../../remote/node/trunkline-remote.js')
+const { CONTROLS } = require('./body.js')
 const { settle } = require('./clock.js')
 const { Game } = require('./game.js')
 const { ACTIONS } = require('./hands.js')
@@ -103,24 +104,26 @@ class Arena {
 
   /**
    * One tick.
-   * @param {{controls: Uint8Array, look: Float64Array, action: Uint8Array, slot: Int8Array, relative: boolean}} args
-   *   control bytes (A,); yaw and pitch in degrees (A, 2), added to the present ones if `relative`; numbers of `ACTIONS`
-   *   (A,); 0 to 8, or −1 (A,).
+   * @param {{controls: Float64Array, relative: boolean}} args a row a player: control byte; yaw and pitch in degrees, added
+   *   to the present ones if `relative`; number of an action; hotbar slot or −1.
    */
-  async step ({ controls, look, action, slot, relative = false }) {
+  async step ({ controls, relative = false }) {
     const count = this.players.length
-    const given = [['controls', controls, 1], ['look', look, 2], ['action', action, 1], ['slot', slot, 1]]
-    for (const [name, array, width] of given) {
-      if (!ArrayBuffer.isView(array) || array.length !== count * width) {
-        throw new InputError(`${name} of ${array?.length ?? 'no'} values; ${count} players take ${count * width}`)
-      }
+    if (!(controls instanceof Float64Array) || controls.length !== count * 5) {
+      throw new InputError(`controls of ${controls?.length ?? 'no'} values; ${count} players take ${count} rows of 5`)
     }
-    for (const number of action) between('action', number, 0, ACTIONS.length - 1)
-    for (const number of slot) between('slot', number, -1, 8)
-    for (const angle of look) if (!Number.isFinite(angle)) throw new InputError(`look of ${angle} degrees`)
+    for (let at = 0; at < controls.length; at += 5) {
+      between('control byte', controls[at], 0, 2 ** CONTROLS.length - 1)
+      for (const angle of [controls[at + 1], controls[at + 2]]) {
+        if (!Number.isFinite(angle)) throw new InputError(`look of ${angle} degrees`)
+      }
+      between('action', controls[at + 3], 0, ACTIONS.length - 1)
+      between('slot', controls[at + 4], -1, 8)
+    }
     this.players.forEach((player, row) => {
-      const [yaw, pitch] = relative ? [player.body.yaw, player.body.pitch] : [0, 0]
-      player.act(controls[row], yaw + look[2 * row], pitch + look[2 * row + 1], action[row], slot[row])
+      const [bits, yaw, pitch, action, slot] = controls.subarray(5 * row, 5 * row + 5)
+      const { body } = player
+      player.act(bits, relative ? body.yaw + yaw : yaw, relative ? body.pitch + pitch : pitch, action, slot)
     })
     await settle()
     await this.game.advance()

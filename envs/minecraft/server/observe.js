@@ -6,6 +6,13 @@ const { nd } = require('../../remote/node/trunkline-remote.js')
 
 const DEGREE = Math.PI / 180
 const SLOTS = 36 // hotbar first, then the three rows above it
+
+// Columns of a player's state, in the order that the Python end reads them.
+const STATE = [
+  'x', 'y', 'z', 'yaw', 'pitch', 'vx', 'vy', 'vz', 'on_ground', 'health', 'food', 'in_water', 'in_lava', 'slot', 'events',
+  'dig_x', 'dig_y', 'dig_z', 'dig_progress', 'origin_x', 'origin_y', 'origin_z'
+]
+
 const windowSlot = slot => slot < 9 ? 36 + slot : slot
 
 class Observer {
@@ -18,12 +25,14 @@ class Observer {
     this.voxels = voxels
     this.size = size
     this.range = range
+    this.repacked = new Set() // players whose inventories have changed since they were last told
     this.slots = new Int16Array(players.length * SLOTS * 2)
     players.forEach((player, row) => player.bot.inventory.on('updateSlot', () => this.refill(player, row)))
     players.forEach((player, row) => this.refill(player, row))
   }
 
   refill (player, row) {
+    this.repacked.add(row)
     for (let slot = 0; slot < SLOTS; slot++) {
       const item = player.bot.inventory.slots[windowSlot(slot)]
       const at = (row * SLOTS + slot) * 2
@@ -32,44 +41,36 @@ class Observer {
     }
   }
 
-  /** What there is to tell of each player; voxels only of those where they are not as they were last told (`moved`). */
+  /**
+   * What there is to tell: a row of `STATE` a player; inventories and voxels only of those that are not as they were last
+   * told (`repacked`, `moved`), entities only if there are any.
+   */
   observe (tick) {
     const { players, size } = this
-    const count = players.length
-    const pose = new Float64Array(count * 5)
-    const velocity = new Float64Array(count * 3)
-    const status = new Float32Array(count * 4)
-    const flags = new Int32Array(count * 3)
-    const digging = new Float32Array(count * 4)
-    const origins = new Int32Array(count * 3)
+    const state = new Float64Array(players.length * STATE.length)
     const moved = []
     players.forEach(({ body, bot, hands, window }, row) => {
       const { position: p, velocity: v } = body
-      pose.set([p.x, p.y, p.z, body.yaw, body.pitch], row * 5)
-      velocity.set([v.x, v.y, v.z], row * 3)
-      status.set([bot.health, bot.food, body.state.isInWater ? 1 : 0, body.state.isInLava ? 1 : 0], row * 4)
-      flags.set([body.onGround ? 1 : 0, bot.quickBarSlot, hands.events], row * 3)
-      if (hands.digging) digging.set([...hands.digging.position.toArray(), hands.digging.progress], row * 4)
       if (window) {
         window.follow(p)
-        origins.set(window.origin, row * 3)
         if (window.changed) moved.push(row)
         window.changed = false
       }
+      const [i, j, k] = window?.origin ?? [0, 0, 0]
+      const dig = hands.digging
+      const { x, y, z } = dig?.position ?? { x: 0, y: 0, z: 0 }
+      state.set([
+        p.x, p.y, p.z, body.yaw, body.pitch, v.x, v.y, v.z, body.onGround, bot.health, bot.food, body.state.isInWater,
+        body.state.isInLava, bot.quickBarSlot, hands.events, x, y, z, dig?.progress ?? 0, i, j, k
+      ], row * STATE.length)
       hands.events = 0
     })
-    const answer = {
-      tick,
-      pose: nd(pose, [count, 5]),
-      velocity: nd(velocity, [count, 3]),
-      status: nd(status, [count, 4]),
-      flags: nd(flags, [count, 3]),
-      digging: nd(digging, [count, 4]),
-      inventory: nd(this.slots, [count, SLOTS, 2]),
-      ...this.entities()
+    const answer = { tick, state: nd(state, [players.length, STATE.length]), ...this.entities() }
+    if (this.repacked.size > 0) {
+      answer.inventory = nd(this.slots, [players.length, SLOTS, 2])
+      this.repacked.clear()
     }
-    if (size > 0) {
-      answer.origin = nd(origins, [count, 3])
+    if (size > 0 && moved.length > 0) {
       answer.moved = moved
       answer.voxels = this.cubes(moved)
     }
@@ -103,18 +104,25 @@ class Observer {
       }
     })
     const count = kinds.length / 4
+    if (count === 0) return {}
     return { entities: nd(Int32Array.from(kinds), [count, 4]), entity_pose: nd(Float64Array.from(places), [count, 5]) }
   }
 
   /** A digest of all that there is to observe. */
   hash (tick) {
-    const { moved, voxels, ...rest } = this.observe(tick)
-    for (const row of moved ?? []) this.players[row].window.changed = true // it is yet to be told
-    const digest = createHash('sha256').update(this.voxels)
-    for (const [name, value] of Object.entries(rest)) {
-      digest.update(name).update(ArrayBuffer.isView(value) ? value : String(value))
-    }
+    const { state, entities, entity_pose: places } = this.observe(tick)
+    const digest = createHash('sha256').update(String(tick))
+    for (const array of [state, this.slots, this.voxels, entities, places]) if (array) digest.update(array)
+    this.forget()
     return digest.digest('hex')
+  }
+
+  /** The next observation tells everything. */
+  forget () {
+    this.players.forEach(({ window }, row) => {
+      this.repacked.add(row)
+      if (window) window.changed = true
+    })
   }
 }
 

@@ -1,0 +1,167 @@
+"""What is seen of worlds: colours, depth and segmentation of any number of cameras, from one cast of rays."""
+
+from typing import Any
+
+import numpy as np
+
+from trunkline.envs.minecraft.look import tables
+from trunkline.envs.warp import start_warp
+from trunkline.errors import InputError
+
+SKY_DEPTH = 1000.0  # blocks
+ENTITY_STATE = 256  # segmentation shows 256 + its kind where an entity is
+MOST_CELLS = 1 << 29  # of a world: planes of leaps are indexed with 31 bits
+LARGEST = 4096  # pixels of a side
+
+
+class Renderer:
+    """Draws worlds.
+
+    Args:
+        worlds: `state.Worlds`, whose leaps `clear.find_leaps` has found.
+        rules: `state.Rules` on the same device.
+        rows: H, pixels.
+        cols: W, pixels.
+        fov_degrees: vertical angle of view.
+        rgb, depth, segmentation: which of them are drawn.
+
+    Raises:
+        InputError: a size or angle that cannot be drawn, or nothing to draw.
+    """
+
+    def __init__(
+        self,
+        worlds: Any,
+        rules: Any,
+        rows: int,
+        cols: int,
+        fov_degrees: float = 70.0,
+        *,
+        rgb: bool = True,
+        depth: bool = True,
+        segmentation: bool = True,
+    ) -> None:
+        if not (1 <= rows <= LARGEST and 1 <= cols <= LARGEST):
+            raise InputError(f"picture of {rows}×{cols} pixels: 1 to {LARGEST} a side are possible")
+        if not 1.0 <= fov_degrees <= 150.0:
+            raise InputError(f"angle of view of {fov_degrees} degrees: 1 to 150 are possible")
+        if not (rgb or depth or segmentation):
+            raise InputError("nothing is drawn: choose rgb, depth or segmentation")
+        if worlds.cells > MOST_CELLS:
+            raise InputError(f"worlds of {worlds.size} blocks have {worlds.cells} cells; at most {MOST_CELLS} can be seen")
+        self._wp = start_warp()
+        from trunkline.envs.minecraft import cast_kernels, draw_kernels, ray_kernels, view_kernels
+
+        self.worlds, self.rules, self.rows, self.cols = worlds, rules, rows, cols
+        self._draw, self._rays, self._view = draw_kernels, ray_kernels, view_kernels
+        self._device = worlds.device
+        scene, models = cast_kernels.Scene(), view_kernels.Models()
+        scene.nx, scene.ny, scene.nz = worlds.size
+        for name in ("blocks", "leaps", "ceiling"):
+            setattr(scene, name, worlds.fields[name])
+        looks = tables()
+        for struct, kinds, found in ((scene, cast_kernels.Scene, looks.scene), (models, view_kernels.Models, looks.models)):
+            for name, table in found.items():
+                setattr(struct, name, self._array(table, kinds.vars[name].type.dtype))
+        self._scene, self._models = scene, models
+        half = float(np.tan(np.radians(fov_degrees) / 2))
+        picture = draw_kernels.Picture()
+        picture.rows, picture.cols = rows, cols
+        picture.across, picture.down = -(-cols // draw_kernels.EDGE), -(-rows // draw_kernels.EDGE)
+        picture.pitch, picture.left, picture.top = 2 * half / rows, half * cols / rows, half
+        picture.has_rgb, picture.has_depth, picture.has_segmentation = int(rgb), int(depth), int(segmentation)
+        self._picture, self._room = picture, 0
+
+    def _array(self, table: np.ndarray, dtype: Any) -> Any:
+        return self._wp.array(table, dtype=dtype, device=self._device)
+
+    def _make_room(self, count: int) -> None:
+        """Have memory for at least `count` pictures."""
+        if count <= self._room:
+            return
+        wp, device, picture, pixels = self._wp, self._device, self._picture, self.rows * self.cols
+        if count * pixels * 3 >= 1 << 31:
+            raise InputError(f"{count} pictures of {self.rows}×{self.cols} pixels are too many to draw at once")
+        picture.rgb = wp.zeros(count * pixels * 3 * picture.has_rgb, dtype=wp.uint8, device=device)
+        picture.depth = wp.zeros(count * pixels * picture.has_depth, dtype=wp.float32, device=device)
+        picture.segmentation = wp.zeros(count * pixels * 2 * picture.has_segmentation, dtype=wp.int32, device=device)
+        views, most = self._view.Views(), self.worlds.entities
+        views.most = most
+        for name, variable in self._view.Views.vars.items():
+            if name != "most":
+                places = count * most if name.startswith("body_") else count
+                setattr(views, name, wp.zeros(places, dtype=variable.type.dtype, device=device))
+        self._views = views
+        self._eyes = wp.zeros(count, dtype=wp.vec3d, device=device)
+        self._yaw = wp.zeros(count, dtype=wp.float32, device=device)
+        self._pitch = wp.zeros(count, dtype=wp.float32, device=device)
+        self._everyone = wp.array(np.arange(count, dtype=np.int32), dtype=wp.int32, device=device)
+        self._room = count
+
+    def draw(self, position: Any, yaw: Any, pitch: Any, world: Any, *, skip: bool = True) -> dict[str, Any]:
+        """What K cameras see.
+
+        Args:
+            position: (K, 3) of the eyes, blocks; they may be outside the world.
+            yaw: (K,) degrees.
+            pitch: (K,) degrees.
+            world: (K,) rows of the worlds that they stand in.
+            skip: leap over empty space; without it rays go from cell to cell, to the same pictures.
+
+        Returns:
+            Warp arrays that the next call overwrites: `rgb` (K, H, W, 3) uint8; `depth` (K, H, W) float32, blocks from
+            the eye, SKY_DEPTH for the sky; `segmentation` (K, H, W, 2) int32: the block's state, or ENTITY_STATE plus
+            the entity's kind, or −1 for the sky; and the index of the cell, or the number of cells plus the entity's
+            place, or −1.
+
+        Raises:
+            InputError: shapes that differ, eyes that are not finite, or a world that there is not.
+        """
+        eyes, turned = np.asarray(position, np.float64), np.asarray(yaw, np.float32)
+        nodded, rows = np.asarray(pitch, np.float32), np.asarray(world, np.int32)
+        count = len(rows)
+        if eyes.shape != (count, 3) or turned.shape != (count,) or nodded.shape != (count,):
+            raise InputError(
+                f"{count} cameras with positions {eyes.shape}, yaw {turned.shape} and pitch {nodded.shape}: give one of each"
+            )
+        if not (np.isfinite(eyes).all() and np.isfinite(turned).all() and np.isfinite(nodded).all()):
+            raise InputError("a camera's position, yaw or pitch is not finite")
+        if count and not (rows.min() >= 0 and rows.max() < self.worlds.count):
+            raise InputError(f"cameras in worlds {rows.min()} to {rows.max()}: there are {self.worlds.count}, from 0")
+        self._make_room(count)
+        if not count:
+            return self._shown(0)
+        where = self._array(rows, self._wp.int32)
+        inputs = [where, self._array(eyes, self._wp.vec3d)]
+        inputs += [self._array(angle, self._wp.float32) for angle in (turned, nodded)]
+        return self._cast(count, inputs, skip)
+
+    def draw_agents(self, *, skip: bool = True) -> dict[str, Any]:
+        """What all agents see, without a copy through the host: as `draw`, one camera a world."""
+        count = self.worlds.count
+        self._make_room(count)
+        angles = [self._eyes, self._yaw, self._pitch]
+        self._wp.launch(self._view.find_eyes, count, [self.worlds.game, *angles], device=self._device)
+        return self._cast(count, [self._everyone, *angles], skip)
+
+    def _cast(self, count: int, cameras: list[Any], skip: bool) -> dict[str, Any]:
+        wp, device, picture = self._wp, self._device, self._picture
+        scene, models, views = self._scene, self._models, self._views
+        wp.launch(self._view.make_views, count, [scene, self.worlds.game, models, *cameras, views], device=device)
+        inputs = [scene, models, views, picture]
+        if skip and device == "cpu":
+            wp.launch(self._draw.draw_tiles, count * picture.across * picture.down, inputs, device=device)
+        else:
+            wp.launch(self._rays.draw_rays, count * self.rows * self.cols, [*inputs, int(skip)], device=device)
+        return self._shown(count)
+
+    def _shown(self, count: int) -> dict[str, Any]:
+        picture, rows, cols = self._picture, self.rows, self.cols
+        pixels, shown = count * rows * cols, {}
+        if picture.has_rgb:
+            shown["rgb"] = picture.rgb[: pixels * 3].reshape((count, rows, cols, 3))
+        if picture.has_depth:
+            shown["depth"] = picture.depth[:pixels].reshape((count, rows, cols))
+        if picture.has_segmentation:
+            shown["segmentation"] = picture.segmentation[: pixels * 2].reshape((count, rows, cols, 2))
+        return shown
