@@ -16,7 +16,7 @@ from trunkline.configuration import compose
 from trunkline.envs.spec import canonical_json
 from trunkline.errors import InputError
 from trunkline.rollout.experiment import run
-from trunkline.rollout.experiment.config import ARMS, ExperimentConfig
+from trunkline.rollout.experiment.config import ExperimentConfig
 from trunkline.rollout.experiment.plan import plan_manifests
 from trunkline.schema import build
 
@@ -47,9 +47,9 @@ def test_the_job_survives_a_kill_and_ends_in_a_report(tmp_path, capsys, monkeypa
     said = capsys.readouterr().out
     assert "collect/demonstrations: done before" in said
     rows = pq.read_table(folder / "results.parquet").to_pylist()
-    manifests = plan_manifests(build(ExperimentConfig, compose("run", ["experiment=debug"])))
-    planned = {spec.id for spec in manifests["test"]}
-    for arm in ARMS:
+    config = build(ExperimentConfig, compose("run", ["experiment=debug"]))
+    planned = {spec.id for spec in plan_manifests(config)["test"]}
+    for arm in config.arms:
         assert {row["task_id"] for row in rows if row["arm"] == arm} == planned
     assert {row["axis"] for row in rows} == {"seen", "goal", "task"}
     page = (folder / "report.html").read_text()

@@ -36,7 +36,8 @@ def nearest_bin(degrees: np.ndarray | float) -> np.ndarray:
     table = bin_degrees()
     by_size = np.argsort(np.abs(table), kind="stable")
     gap = np.abs(np.asarray(degrees, np.float64)[..., None] - table[by_size])
-    return by_size[np.argmin(gap, axis=-1)]
+    bins: np.ndarray = by_size[np.argmin(gap, axis=-1)]
+    return bins
 
 
 def write_controls(actions: np.ndarray, control: np.ndarray, turn: np.ndarray) -> None:

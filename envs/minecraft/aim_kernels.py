@@ -1,4 +1,4 @@
-"""Where an expert looks: points of a target that can be seen and reached, and turns of the head by the camera's bins."""
+"""Where an expert looks: points of a target that it can see and reach, and turns of the head by the camera's bins."""
 
 import warp as wp
 
@@ -68,7 +68,7 @@ def suits(game: Game, rules: Rules, targets: Targets, w: int, cell: int, face: i
 
 @wp.func
 def hits(game: Game, rules: Rules, targets: Targets, w: int, eye: wp.vec3d, point: wp.vec3, reach: float):
-    """Whether gazes from an eye to a point, and a little beside it, meet the target within reach, on a face that suits."""
+    """Whether gazes to a point, and a little beside it, meet the target within reach, on a face that suits."""
     d = wp.normalize(point - wp.vec3(eye))
     # The camera turns in steps, so that a gaze may end up a little beside the point.
     right = wp.normalize(wp.vec3(-d[2], 0.0, d[0]) + wp.vec3(0.0, 0.0, 1.0e-6)) * wp.static(MISS)
@@ -150,3 +150,13 @@ def bow_aim(start: wp.vec3, point: wp.vec3, velocity: wp.vec3):
         there = point + velocity * ticks
         aim = there - start + wp.vec3(0.0, fall, 0.0)
     return aim
+
+
+@wp.func
+def turn_to(game: Game, w: int, bins: wp.array[wp.float32], actions: wp.array2d[wp.int64], yaw: float, pitch: float):
+    """Turn the head as near to a gaze as one step can; returns the gaze after it."""
+    p = nearest_bin(bins, wp.clamp(pitch, -89.0, 89.0) - game.pitch[w])
+    y = nearest_bin(bins, wrapped(yaw - game.yaw[w]))
+    actions[w, 3] = wp.int64(p)
+    actions[w, 4] = wp.int64(y)
+    return wrapped(game.yaw[w] + bins[y]), wp.clamp(game.pitch[w] + bins[p], -90.0, 90.0)

@@ -56,7 +56,7 @@ def draw_target(land: Survey, interaction: str, what: Context, rng: np.random.Ge
     return _draft_block(land, blocks[what.targets], rng)
 
 
-def _pick(rng: np.random.Generator, things: Sequence[Any]) -> Any:
+def _pick(rng: np.random.Generator, things: Sequence[Any] | np.ndarray) -> Any:
     return things[int(rng.random() * len(things))]
 
 

@@ -52,7 +52,8 @@ inline_all(__name__)
 
 EDGE = 8  # rays of a tile's side
 RAYS = EDGE * EDGE
-STRAGGLERS = 3  # with so few rays on their way, the others no longer wait for them
+STRAGGLERS = 12  # with so few rays on their way, the others no longer wait for them
+LONERS = 8  # with so few rays before something that may not hide what is behind it, they go on alone
 NEVER = 1.0e30
 ENTITY = 256  # what is added to an entity's kind where a block's state would be
 
@@ -104,6 +105,38 @@ def overlaps(bounds: wp.vec4, left: float, right: float, bottom: float, top: flo
     return bounds[0] <= right and bounds[1] >= left and bounds[2] <= top and bounds[3] >= bottom
 
 
+@wp.func
+def leap_on(
+    leap: int,
+    time: float,
+    x: int,
+    y: int,
+    z: int,
+    ox: float,
+    oy: float,
+    oz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    ix: float,
+    iy: float,
+    iz: float,
+):
+    """(time, x, y, z) of the cell that a ray enters where it leaves an empty cube; the same again if `leap` is 0."""
+    gx = x + leap
+    gy = y + leap
+    gz = z + leap
+    tx = (float(gx) - ox) * ix
+    ty = (float(gy) - oy) * iy
+    tz = (float(gz) - oz) * iz
+    after = smaller(tx, smaller(ty, tz))
+    nx = wp.where(tx <= after, gx, between(int(ox + after * dx), x, gx - 1))
+    ny = wp.where(ty <= after, gy, between(int(oy + after * dy), y, gy - 1))
+    nz = wp.where(tz <= after, gz, between(int(oz + after * dz), z, gz - 1))
+    moves = leap > 0
+    return wp.where(moves, after, time), wp.where(moves, nx, x), wp.where(moves, ny, y), wp.where(moves, nz, z)
+
+
 @wp.kernel
 def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
     """One tile a thread, with leaps."""
@@ -130,6 +163,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
     dx, dy, dz = Floats(), Floats(), Floats()
     ix, iy, iz = Floats(), Floats(), Floats()
     sx, sy, sz = Ints(), Ints(), Ints()
+    step_x, step_z = Ints(), Ints()  # of the index of a cell
     quadrant, shift = Ints(), Ints()
     leaves, length = Floats(), Floats()
     # Where they are.
@@ -162,6 +196,8 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
         side = (float(ends_at(eye[0], scene.nx, sx[j])) - ox[j]) * ix[j]
         side = smaller(side, (float(ends_at(eye[1], scene.ny, sy[j])) - oy[j]) * iy[j])
         leaves[j] = smaller(side, (float(ends_at(eye[2], scene.nz, sz[j])) - oz[j]) * iz[j])
+        step_x[j] = wp.where(sx[j] < 0, -along_x, along_x)
+        step_z[j] = wp.where(sz[j] < 0, -scene.ny, scene.ny)
         quadrant[j] = wp.where(sx[j] < 0, 0, plane) + wp.where(sz[j] < 0, 0, 2 * plane)
         shift[j] = wp.where(sy[j] < 0, 0, 4)
         x[j] = 0
@@ -185,7 +221,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
             y[j] = ny
             z[j] = nz
             time[j] = first
-            cell = base + quadrant[j] + (nx * sx[j]) * along_x + ny * sy[j] + (nz * sz[j]) * scene.ny
+            cell = base + quadrant[j] + nx * step_x[j] + ny * sy[j] + nz * step_z[j]
             index[j] = wp.where(first < leaves[j], cell, 0)
 
     # Rays end at bodies.
@@ -226,22 +262,46 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
                     body_face[j] = wp.where(nearer, face_met, body_face[j])
                     body[j] = wp.where(nearer, n, body[j])
 
-    # March together. When nearly all stand before something, look whether that hides what is behind it; if for many it
-    # does not, march on, and now look at everything on the way.
+    # March together until nearly all stand before something.
+    for _ in range(wp.static(MOST_STEPS)):
+        for j in range(wp.static(RAYS)):
+            both[j] = int(leaps[natural(index[j])])
+        going = int(0)
+        for j in range(wp.static(RAYS)):
+            leap = wp.where(time[j] < until[j], (both[j] >> shift[j]) & 15, 0)
+            after, nx, ny, nz = leap_on(
+                leap, time[j], x[j], y[j], z[j], ox[j], oy[j], oz[j], dx[j], dy[j], dz[j], ix[j], iy[j], iz[j]
+            )
+            x[j] = nx
+            y[j] = ny
+            z[j] = nz
+            time[j] = after
+            cell = base + quadrant[j] + nx * step_x[j] + ny * sy[j] + nz * step_z[j]
+            index[j] = wp.where(after < until[j], cell, 0)
+            going += wp.where(leap > 0, 1, 0)
+        if going <= wp.static(STRAGGLERS):
+            break
+
+    # Look whether that hides what is behind it.
     state, color, face = Ints(), Ints(), Ints()
     stopped = Ints()  # 1 before a full cube, 2 by what else it met
-    water, wet = Floats(), Floats()
+    wet = Floats()
+    others = int(0)
     for j in range(wp.static(RAYS)):
-        state[j] = 0
         stopped[j] = 0
-        water[j] = 0.0
         wet[j] = 0.0
-    looks = int(0)
-    for _ in range(wp.static(MOST_STEPS)):
-        if looks == 0:
-            for j in range(wp.static(RAYS)):
-                both[j] = (int(leaps[natural(index[j])]) >> shift[j]) & 15
-        else:
+        if time[j] < until[j]:
+            block = int(blocks[natural(index[j] - quadrant[j])])
+            state[j] = block
+            if int(scene.kind[block]) == wp.static(FULL):
+                stopped[j] = 1
+            else:
+                others += 1
+
+    # If for many it does not, they march on together, and now look at everything on their way.
+    if others > wp.static(LONERS):
+        water = Floats()
+        for _ in range(wp.static(MOST_STEPS)):
             for j in range(wp.static(RAYS)):
                 leap = (int(leaps[natural(index[j])]) >> shift[j]) & 15
                 if (leap | stopped[j]) == 0 and time[j] < until[j]:
@@ -274,47 +334,22 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
                             face[j] = met_face
                             color[j] = met_color
                 both[j] = leap
-        going = int(0)
-        for j in range(wp.static(RAYS)):
-            leap = wp.where(time[j] < until[j], both[j], 0)
-            gx = x[j] + leap
-            gy = y[j] + leap
-            gz = z[j] + leap
-            tx = (float(gx) - ox[j]) * ix[j]
-            ty = (float(gy) - oy[j]) * iy[j]
-            tz = (float(gz) - oz[j]) * iz[j]
-            after = smaller(tx, smaller(ty, tz))
-            nx = wp.where(tx <= after, gx, between(int(ox[j] + after * dx[j]), x[j], gx - 1))
-            ny = wp.where(ty <= after, gy, between(int(oy[j] + after * dy[j]), y[j], gy - 1))
-            nz = wp.where(tz <= after, gz, between(int(oz[j] + after * dz[j]), z[j], gz - 1))
-            moves = leap > 0
-            after = wp.where(moves, after, time[j])
-            nx = wp.where(moves, nx, x[j])
-            ny = wp.where(moves, ny, y[j])
-            nz = wp.where(moves, nz, z[j])
-            wet[j] = wet[j] + water[j] * (smaller(after, until[j]) - time[j])
-            water[j] = 0.0
-            x[j] = nx
-            y[j] = ny
-            z[j] = nz
-            time[j] = after
-            cell = base + quadrant[j] + (nx * sx[j]) * along_x + ny * sy[j] + (nz * sz[j]) * scene.ny
-            index[j] = wp.where(after < until[j], cell, 0)
-            going += wp.where(moves, 1, 0)
-        if going <= wp.static(STRAGGLERS):
-            if looks == 1:
-                break
-            looks = 1
-            others = int(0)
+            going = int(0)
             for j in range(wp.static(RAYS)):
-                if time[j] < until[j]:
-                    block = int(blocks[natural(index[j] - quadrant[j])])
-                    if int(scene.kind[block]) == wp.static(FULL):
-                        state[j] = block
-                        stopped[j] = 1
-                    else:
-                        others += 1
-            if others <= wp.static(STRAGGLERS):
+                leap = wp.where(time[j] < until[j], both[j], 0)
+                after, nx, ny, nz = leap_on(
+                    leap, time[j], x[j], y[j], z[j], ox[j], oy[j], oz[j], dx[j], dy[j], dz[j], ix[j], iy[j], iz[j]
+                )
+                wet[j] = wet[j] + water[j] * (smaller(after, until[j]) - time[j])
+                water[j] = 0.0
+                x[j] = nx
+                y[j] = ny
+                z[j] = nz
+                time[j] = after
+                cell = base + quadrant[j] + nx * step_x[j] + ny * sy[j] + nz * step_z[j]
+                index[j] = wp.where(after < until[j], cell, 0)
+                going += wp.where(leap > 0, 1, 0)
+            if going <= wp.static(STRAGGLERS):
                 break
 
     # What a full cube would show there, and the cell before it, whose light falls on it.
@@ -356,7 +391,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
                 ray.direction = wp.vec3(dx[j], dy[j], dz[j])
                 ray.inverse = wp.vec3(ix[j], iy[j], iz[j])
                 ray.backwards = wp.vec3i((1 - sx[j]) >> 1, (1 - sy[j]) >> 1, (1 - sz[j]) >> 1)
-                ray.stride = wp.vec3i(sx[j] * along_x, sy[j], sz[j] * scene.ny)
+                ray.stride = wp.vec3i(step_x[j], sy[j], step_z[j])
                 ray.base = base
                 ray.quadrant = quadrant[j]
                 ray.shift = shift[j]

@@ -2,7 +2,7 @@
 
 It knows the blocks and where everything is, and acts by the same six choices as everybody (`actions.py`). Ways are
 searched on the voxels once an episode, and again when the target has moved or the agent has lost its way
-(`path_kernels.py`); then every step is one kernel (`expert_kernels.py`).
+(`search_kernels.py`, `path_kernels.py`); then every step is one kernel (`expert_kernels.py`).
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ class Expert:
 
     def __init__(self, worlds: Any, rules: Any, targets: Any, ticks: int) -> None:
         wp = start_warp()
-        from trunkline.envs.minecraft import expert_kernels, path_kernels
+        from trunkline.envs.minecraft import expert_kernels, path_kernels, search_kernels
 
         self.worlds = worlds
         count, device = worlds.count, worlds.device
@@ -43,16 +43,16 @@ class Expert:
         inputs = [worlds.game, rules, targets, self.plan]
         choices = [*inputs, self._running, ticks, bins, self._actions]
         self._commands = (
-            wp.launch(expert_kernels.search, count, inputs, device=device, record_cmd=True),
+            wp.launch(search_kernels.search, count, inputs, device=device, record_cmd=True),
             wp.launch(expert_kernels.choose, count, choices, device=device, record_cmd=True),
         )
 
     def begin(self, rows: np.ndarray) -> None:
         """New episodes have begun in the worlds `rows`."""
-        for name, value in {"wanted": 1, "aimed": 0, "stuck": 0}.items():
+        for name in ("wanted", "rough", "age", "goal", "aim", "aimed", "last", "stuck"):
             array = getattr(self.plan, name)
             values = array.numpy()
-            values[rows] = value
+            values[rows] = 1 if name == "wanted" else 0
             if self.worlds.device != "cpu":
                 array.assign(values)
 

@@ -246,9 +246,7 @@ def label(
 
 
 @wp.kernel
-def mask(
-    segmentation: wp.array4d[wp.int32], rows: wp.array[wp.int32], targets: Targets, masks: wp.array3d[wp.uint8]
-):
+def mask(segmentation: wp.array4d[wp.int32], rows: wp.array[wp.int32], targets: Targets, masks: wp.array3d[wp.uint8]):
     """255 where pictures (K, S, S) show the target, else 0."""
     k, y, x = wp.tid()
     instance = segmentation[k, y, x, 1]

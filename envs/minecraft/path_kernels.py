@@ -19,6 +19,7 @@ wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 FREE, WET, WALL, NEVER = range(4)
 # Costs: 10 is the time in which one walks a block, 4.6 ticks.
 STRAIGHT, DIAGONAL, UP, DOWN, SWIM, DANGER, DIG, BRIDGE = 10, 14, 5, 2, 25, 60, 15, 200
+HALF = 0.31  # of the body's width, and a little
 COST_A_TICK = 2.2
 SLACK = 80  # by how much further than to the agent the search goes
 UNKNOWN = 65535
@@ -81,6 +82,15 @@ def carries(game: Game, rules: Rules, w: int, x: int, y: int, z: int):
     low = rules.low[state]
     high = rules.high[state]
     return high[1] > 0.9 and low[0] < 0.1 and low[2] < 0.1 and high[0] > 0.9 and high[2] > 0.9
+
+
+@wp.func
+def replaceable(game: Game, rules: Rules, w: int, x: int, y: int, z: int):
+    """Whether a block can be placed into a cell."""
+    if not inside(game, x, y, z):
+        return False
+    state = get_block(game, w, x, y, z)
+    return (rules.flags[state] & wp.static(wp.uint32(REPLACEABLE))) != wp.uint32(0)
 
 
 @wp.func
@@ -149,7 +159,7 @@ def side_z(direction: int):
 def step_cost(
     game: Game, rules: Rules, w: int, x: int, y: int, z: int, direction: int, fall: int, rough: bool, bridges: bool
 ):
-    """What a step costs from a cell (x, y, z) to the neighbour in a direction, `fall` blocks lower; −1 if there is none.
+    """What a step costs from a cell to the neighbour in a direction, `fall` blocks lower; −1 if there is none.
 
     `rough` is whether digging is allowed, `bridges` whether the agent has blocks to put under its feet.
     """
@@ -191,7 +201,7 @@ def step_cost(
     if room(game, rules, w, i, j, k) == wp.static(WET):
         price += wp.static(SWIM)
     elif not carries(game, rules, w, i, j - 1, k):
-        if not bridges or fall != 0 or direction >= 4 or not carries(game, rules, w, x, y - 1, z):
+        if not bridges or fall != 0 or direction >= 4 or not replaceable(game, rules, w, i, j - 1, k):
             return -1
         price += wp.static(BRIDGE)
     if dangerous(game, rules, w, i, j, k):
@@ -280,14 +290,16 @@ def own_node(game: Game, rules: Rules, plan: Plan, w: int):
     y = int(wp.floor(p[1] + wp.float64(0.2)))
     z = int(wp.floor(p[2]))
     best = int(-1)
-    if inside(game, x, y, z) and plan.way[w, cell_index(game, x, y, z)] != wp.uint8(0):
+    grounded = game.on_ground[w] != wp.uint8(0)
+    known = inside(game, x, y, z) and plan.way[w, cell_index(game, x, y, z)] != wp.uint8(0)
+    if known and (not grounded or stands(game, rules, w, x, y, z)):
         return cell_index(game, x, y, z)
-    if game.on_ground[w] != wp.uint8(0):
+    if grounded:
         least = int(wp.static(UNKNOWN))
         for i in range(x - 1, x + 2):
             for k in range(z - 1, z + 2):
                 over = wp.max(wp.abs(float(p[0]) - float(i) - 0.5), wp.abs(float(p[2]) - float(k) - 0.5))
-                if over < 0.8 and inside(game, i, y, k):
+                if over < 0.8 and inside(game, i, y, k) and stands(game, rules, w, i, y, k):
                     cell = cell_index(game, i, y, k)
                     if int(plan.cost[w, cell]) < least:
                         least = int(plan.cost[w, cell])
@@ -324,9 +336,55 @@ def home_cell(game: Game, rules: Rules, w: int):
 
 
 @wp.func
-def replaceable(game: Game, rules: Rules, w: int, x: int, y: int, z: int):
-    """Whether a block can be placed into a cell."""
-    if not inside(game, x, y, z):
-        return False
-    state = get_block(game, w, x, y, z)
-    return (rules.flags[state] & wp.static(wp.uint32(REPLACEABLE))) != wp.uint32(0)
+def passes(game: Game, rules: Rules, w: int, a: wp.vec2, b: wp.vec2, y: int):
+    """Whether the body can walk straight from a to b, at one height, with the ground below it."""
+    d = b - a
+    count = int(wp.ceil(wp.length(d) / 0.25))
+    for i in range(1, count + 1):
+        p = a + d * (float(i) / float(count))
+        if not carries(game, rules, w, int(wp.floor(p[0])), y - 1, int(wp.floor(p[1]))):
+            return False
+        for corner in range(4):
+            x = int(wp.floor(p[0] + wp.where(corner % 2 == 0, -wp.static(HALF), wp.static(HALF))))
+            z = int(wp.floor(p[1] + wp.where(corner < 2, -wp.static(HALF), wp.static(HALF))))
+            if room(game, rules, w, x, y, z) != wp.static(FREE) or room(game, rules, w, x, y + 1, z) > wp.static(WET):
+                return False
+    return True
+
+
+@wp.func
+def next_cell(game: Game, cell: int, way: int):
+    """Where a step leads to: x, y, z."""
+    y = cell % game.ny
+    z = (cell // game.ny) % game.nz
+    x = cell // (game.ny * game.nz)
+    if way == wp.static(HERE):
+        return wp.vec3i(x, y, z)
+    if way == wp.static(RISE):
+        return wp.vec3i(x, y + 1, z)
+    direction = (way - 1) // 5
+    fall = (way - 1) % 5 - 1
+    return wp.vec3i(x + side_x(direction), y - fall, z + side_z(direction))
+
+
+@wp.func
+def node_middle(game: Game, cell: int):
+    """The middle of a cell over the ground."""
+    column = cell // game.ny
+    return wp.vec2(float(column // game.nz) + 0.5, float(column % game.nz) + 0.5)
+
+
+@wp.func
+def blocker(game: Game, rules: Rules, w: int, cell: int, to: wp.vec3i):
+    """The first cell that has to be dug before a step can be made, −1 for none."""
+    y = cell % game.ny
+    z = (cell // game.ny) % game.nz
+    x = cell // (game.ny * game.nz)
+    if to[1] > y and room(game, rules, w, x, y + 2, z) == wp.static(WALL):
+        return cell_index(game, x, y + 2, z)
+    if to[0] != x or to[2] != z:
+        top = wp.max(y, to[1]) + 1
+        for h in range(top - to[1] + 1):
+            if room(game, rules, w, to[0], top - h, to[2]) == wp.static(WALL):
+                return cell_index(game, to[0], top - h, to[2])
+    return -1

@@ -172,7 +172,8 @@ class Placer:
         length = np.sqrt((towards**2).sum(1))
         along = ((thing - eyes) * towards).sum(1) / length
         beside = np.sqrt((((thing - eyes) - towards * (along / length)[:, None]) ** 2).sum(1))
-        return (along > -0.7) & (along < length) & (beside < 0.9)
+        before: np.ndarray = (along > -0.7) & (along < length) & (beside < 0.9)
+        return before
 
     def _look(
         self, terrain: Any, nodes: list[np.ndarray], gazes: list[np.ndarray], clear: int
@@ -222,7 +223,8 @@ class Placer:
 def _gaze(eyes: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Yaw and pitch (n, 2) in degrees with which eyes (n, 3) look at a point."""
     x, y, z = (point - eyes).T
-    return np.degrees(np.stack([np.arctan2(-x, z), -np.arctan2(y, np.hypot(x, z))], 1))
+    angles: np.ndarray = np.degrees(np.stack([np.arctan2(-x, z), -np.arctan2(y, np.hypot(x, z))], 1))
+    return angles
 
 
 def _between(a: np.ndarray, b: np.ndarray) -> np.ndarray:

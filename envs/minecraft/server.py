@@ -17,7 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from trunkline.envs.minecraft.server_observation import INVENTORY_SLOTS, ServerObservation
 from trunkline.envs.minecraft.server_process import PACKAGES, start_process
+from trunkline.envs.remote.process import RemoteError
 from trunkline.errors import InputError
+
+Spawn = tuple[str, tuple[float, float, float], float] | tuple[str, tuple[float, float, float], float, float]
 
 MINECRAFT = "1.16.5"
 MAX_AGENTS = 8
@@ -152,7 +155,7 @@ class MinecraftServer:
         health: float | None = None,
         terrain: Terrain | None = None,
         blocks: Mapping[tuple[int, int, int], int] | None = None,
-        entities: Sequence[tuple[str, tuple[float, float, float], float]] = (),
+        entities: Sequence[Spawn] = (),
         clear: float = 64.0,
         restart: bool = False,
     ) -> ServerObservation:
@@ -167,7 +170,7 @@ class MinecraftServer:
             health: 0 to 20.
             terrain: takes the place of this agent's last terrain; edits within are undone.
             blocks: palette numbers by coordinates, set one by one.
-            entities: mobs to spawn: (Minecraft's name, position of the feet, yaw).
+            entities: mobs to spawn: (Minecraft's name, position of the feet, yaw), and their health if it is not 20.
             clear: mobs and drops within so many blocks of the agent, or of where it is put, are removed first.
             restart: also set the count of ticks and the chances of drops to their beginning, for an episode that goes
                 the same way every time.
@@ -189,7 +192,8 @@ class MinecraftServer:
                 "states": np.array(list(blocks.values()), np.uint16),
             }
         args["entities"] = [
-            {"type": name, "position": [float(c) for c in place], "yaw": float(yaw)} for name, place, yaw in entities
+            {"type": name, "position": [float(c) for c in place], "yaw": float(yaw), **dict(zip(("health",), health, strict=False))}
+            for name, place, yaw, *health in entities
         ]
         given = {"slot": slot, "game_mode": game_mode, "health": health}
         args |= {name: value for name, value in given.items() if value is not None}
@@ -220,6 +224,19 @@ class MinecraftServer:
             InputError: a number out of range or of the wrong count.
             RemoteError: the server died or hangs; it has been ended.
         """
+        self.send_step(controls, look, action, slot, relative=relative)
+        return self.receive_step()
+
+    def send_step(
+        self,
+        controls: ArrayLike,
+        look: ArrayLike,
+        action: ArrayLike = 0,
+        slot: ArrayLike = -1,
+        *,
+        relative: bool = False,
+    ) -> None:
+        """Begin a `step`, so that several servers go at the same time; errors as there."""
         rows = np.empty((self.config.agents, 5))
         columns = (("controls", controls, 0), ("look", look, slice(1, 3)), ("action", action, 3), ("slot", slot, 4))
         for name, value, column in columns:
@@ -228,7 +245,11 @@ class MinecraftServer:
             except ValueError:
                 shape = rows[:, column].shape
                 raise InputError(f"{name} has the shape {np.shape(value)}; expected {shape}") from None
-        return self._read(self._process.call("step", controls=rows, relative=relative))
+        self._process.send("step", controls=rows, relative=relative)
+
+    def receive_step(self) -> ServerObservation:
+        """What the step led to that was begun; errors as `step`."""
+        return self._read(self._process.receive())
 
     def observe(self) -> ServerObservation:
         """The present state, without a tick."""
@@ -248,9 +269,13 @@ class MinecraftServer:
         return float(self._process.call("memory")["rss_mb"])
 
     def _read(self, answer: dict[str, Any]) -> ServerObservation:
-        if "moved" in answer:
-            self._voxels[answer["moved"]] = answer["voxels"]
-        if "inventory" in answer:
-            self._inventory = answer["inventory"]
-        voxels = self._voxels.copy() if self.config.voxels else None
-        return ServerObservation.read(answer, self._inventory, voxels, self._names)
+        try:
+            if "moved" in answer:
+                self._voxels[answer["moved"]] = answer["voxels"]
+            if "inventory" in answer:
+                self._inventory = answer["inventory"]
+            voxels = self._voxels.copy() if self.config.voxels else None
+            return ServerObservation.read(answer, self._inventory, voxels, self._names)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            self.close()
+            raise RemoteError(f"{PACKAGES.name}: an answer that is not a server's: {error!r}") from error

@@ -19,6 +19,8 @@ INVENTORY_SLOTS = 36
 
 _NOBODY = np.zeros((0, 4), np.int32)
 _NOWHERE = np.zeros((0, 5))
+_UNCHANGED = np.zeros((0, 5), np.int32)
+_COLUMNS = 29  # of a player's state
 
 
 def control_bits(*held: str) -> int:
@@ -70,6 +72,10 @@ class ServerObservation:
         events: (A,) bits of `EVENTS` that this tick brought about.
         digging: (A, 4) float64, the block that is being dug and how far in [0, 1]; zeros if none.
         inventory: (A, 36, 2) int16, number of the item and count; the hotbar first.
+        collided: (A,) whether a wall stopped it in this tick.
+        touched: (A, 4) int32, 1 and the block that it dug, used or put there in this tick; zeros if none.
+        struck, killed: (A,) int32, ids of the entities that it hit and that died in this tick, −1 for none.
+        changes: (N, 5) int32, blocks that players saw change: player, coordinates and the new palette number, in order.
         voxels: (A, n, n, n) uint16 palette numbers, indexed x, y, z; None if n is 0. The block at the feet is
             [n/2, n/2, n/2].
         origin: (A, 3) int32, the coordinates of voxels[0, 0, 0].
@@ -87,6 +93,11 @@ class ServerObservation:
     events: NDArray[np.int32]
     digging: NDArray[np.float64]
     inventory: NDArray[np.int16]
+    collided: NDArray[np.bool_]
+    touched: NDArray[np.int32]
+    struck: NDArray[np.int32]
+    killed: NDArray[np.int32]
+    changes: NDArray[np.int32]
     voxels: NDArray[np.uint16] | None
     origin: NDArray[np.int32] | None
     _entities: NDArray[np.int32]
@@ -117,9 +128,16 @@ class ServerObservation:
         voxels: NDArray[np.uint16] | None,
         names: Mapping[str, Sequence[str]],
     ) -> "ServerObservation":
-        """From the server's answer, inventories and voxels as they are now, and its names of items and entities."""
+        """From the server's answer, inventories and voxels as they are now, and its names of items and entities.
+
+        Raises:
+            KeyError, TypeError, ValueError: an answer that is not the server's.
+        """
         state = answer["state"]
+        if state.shape != (len(inventory), _COLUMNS) or not np.isfinite(state).all():
+            raise ValueError(f"state of players {state.shape} that are not finite numbers {len(inventory), _COLUMNS}")
         flags = state[:, 8:15].astype(np.int32)
+        hands = state[:, 22:].astype(np.int32)
         return cls(
             tick=answer["tick"],
             pose=state[:, :5],
@@ -133,6 +151,11 @@ class ServerObservation:
             events=flags[:, 6],
             digging=state[:, 15:19],
             inventory=inventory,
+            collided=hands[:, 0] != 0,
+            touched=hands[:, 1:5],
+            struck=hands[:, 5],
+            killed=hands[:, 6],
+            changes=answer.get("changes", _UNCHANGED),
             voxels=voxels,
             origin=state[:, 19:22].astype(np.int32) if voxels is not None else None,
             _entities=answer.get("entities", _NOBODY),

@@ -38,9 +38,10 @@ class Starter:
         wp, count = self.wp, worlds.count
         shapes = {"cells": CLUSTER, "low": CLUSTER, "high": CLUSTER, "state": 4}
         shapes["marks"] = worlds.cells + worlds.entities
-        self.targets: Any = goal_kernels.Targets()
+        struct: Any = goal_kernels.Targets
+        self.targets = struct()
         self.targets.interaction, self.targets.near = INTERACTIONS.index(interaction), near
-        for name, variable in goal_kernels.Targets.vars.items():
+        for name, variable in struct.vars.items():
             if hasattr(variable.type, "ndim"):
                 shape = (count, shapes[name]) if name in shapes else (count,)
                 setattr(self.targets, name, wp.zeros(shape, dtype=variable.type.dtype, device=worlds.device))

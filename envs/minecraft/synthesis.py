@@ -7,6 +7,7 @@ own, so that none depends on how many are made.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trunkline.envs.minecraft.goals import FAMILY, INTERACTIONS, Cell, world_version
@@ -88,6 +89,23 @@ def _make_world(
             "choose a larger size"
         )
     return made
+
+
+def another(spec: TaskSpec) -> TaskSpec:
+    """A task with another target in the same terrain; which one depends on the TaskSpec alone.
+
+    Raises:
+        InputError: the terrain has room for none.
+    """
+    params = spec.params
+    size: Cell = (int(params["size"][0]), int(params["size"][1]), int(params["size"][2]))
+    interaction = spec.task.partition("/")[2]
+    placer = _placer(params["world"], params["biome"], size)
+    rngs = [generator(FAMILY, "another", int(spec.id, 16), attempt) for attempt in range(ATTEMPTS)]
+    for made in placer.make(interaction, context(spec.split), rngs):
+        if made is not None and made["target"] != params["target"]:
+            return replace(spec, params={**params, **made})
+    raise InputError(f"TaskSpec {spec.id} has the only target of its terrain; evaluate it without wrong_goal")
 
 
 @functools.lru_cache(maxsize=2)

@@ -5,6 +5,7 @@ test) share no seed, because the parts draw theirs from disjoint ranges; all tes
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Context:
     occlusion: Range = (0.0, 0.5)
 
 
-_UNSEEN = {
+_UNSEEN: dict[str, dict[str, Any]] = {
     "world": {},
     "biome": {"biomes": "test"},
     "target": {"targets": "test"},

@@ -1,6 +1,7 @@
 """Terrains by (seed, biome, size), made once in a process: many tasks are set in the same one."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def prepared(seed: int, biome: str, size: Size) -> dict[str, np.ndarray]:
 
 
 @functools.lru_cache(maxsize=1)
-def _bench(size: Size) -> tuple[object, object]:
+def _bench(size: Size) -> tuple[Any, Any]:
     """A world on the CPU in which terrains are prepared."""
     start_warp()
     from trunkline.envs.minecraft.rules import make_rules

@@ -54,7 +54,7 @@ class Views:
         self.wanted, self.size, self.field_of_view = frozenset(wanted), image_size, field_of_view
         own = self.wanted & {"rgb", "depth", "segmentation"}
         parts = own | ({"segmentation"} if "target_view" in self.wanted else set())
-        self.eyes = self._renderer(image_size, parts) if parts else None
+        self.eyes: Any = self._renderer(image_size, parts) if parts else None
         self.goals = self._renderer(image_size, {"rgb", "segmentation"})
         self.farthest = farthest(worlds.size)
         self.goal_views = np.zeros((worlds.count, image_size, image_size, 4), np.uint8)
@@ -134,7 +134,7 @@ class Views:
     def pictures(self, ids: Sequence[int], size: int) -> np.ndarray:
         """What agents see, with their goal's view in the corner and its target outlined: (K, size, size, 3) uint8."""
         rows = np.asarray(ids)
-        shown = self._draw_own(self._painter(size), rows)["rgb"].numpy().copy()
+        shown: np.ndarray = self._draw_own(self._painter(size), rows)["rgb"].numpy().copy()
         small = max(8, round(size * _INSET))
         goals = self._resized(self.goal_views[rows], small)
         goals[..., :3][_border(goals[..., 3] > 0)] = _OUTLINE

@@ -4,7 +4,7 @@ Legend: E simulations, S pixels a side of an image, B cells of a target, M entit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class Options:
         reward: "progress", potential-based with a bonus on success, or "outcome", 1 on success and else 0.
         field_of_view: degrees, from the image's top to its bottom.
         entities: places a world for mobs, drops and arrows.
+        wrong_goal: whether `goal_view` shows another target of the terrain; what counts as success stays.
         device: of Warp, e.g. "cpu" or "cuda:0".
     """
 
@@ -46,6 +47,7 @@ class Options:
     reward: str = "progress"
     field_of_view: float = 70.0
     entities: int = 16
+    wrong_goal: bool = False
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -127,6 +129,7 @@ class Minecraft(World):
         )
         self._status = Status(self.worlds)
         self._expert: Expert | None = None
+        self._decoys: Minecraft | None = None
         # On a CPU these are the worlds' own memory, elsewhere copies that are sent there.
         self._told = {name: self.worlds.view(name) for name in ("active", "control", "turn")}
         self._one_hot = np.zeros((num_envs, len(INTERACTIONS)), np.float32)
@@ -175,7 +178,19 @@ class Minecraft(World):
             self._expert.begin(ids)
         self._limit[ids] = -(-self._limit[ids] // self.options.ticks_per_step)
         self._measuring.launch()
-        self.views.show_goals(ids)
+        if self.options.wrong_goal:
+            self._show_wrong_goals(ids, tasks)
+        else:
+            self.views.show_goals(ids)
+
+    def _show_wrong_goals(self, ids: np.ndarray, tasks: Sequence[TaskSpec]) -> None:
+        from trunkline.envs.minecraft.synthesis import another
+
+        if self._decoys is None:
+            self._decoys = Minecraft(self.task, 1, ("goal_view",), **asdict(replace(self.options, wrong_goal=False)))
+        for row, spec in zip(ids, tasks, strict=True):
+            shown, _ = self._decoys.reset(options={"tasks": [another(spec)]})
+            self.views.goal_views[row] = shown["goal_view"][0]
 
     def _advance(self, actions_: np.ndarray, ids: np.ndarray | None) -> None:
         told = self._told

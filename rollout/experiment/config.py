@@ -5,17 +5,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trunkline.agents.config import AgentConfig
+from trunkline.envs.registry import split_task
 from trunkline.errors import InputError, unknown
 
-# Every arm of the comparison, in the report's order: (stage whose checkpoint acts, sensors withheld).
-ARMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
-    "random": (None, ()),
-    "expert": (None, ()),
-    "imitation_scratch": ("imitation_scratch", ()),
-    "imitation": ("imitation", ()),
-    "rl_scratch": ("rl_scratch", ()),
-    "pretrained_rl": ("pretrained_rl", ()),
-    "pretrained_rl_goal_masked": ("pretrained_rl", ("goal",)),
+
+@dataclass(frozen=True)
+class Arm:
+    """What acts in an arm of the comparison.
+
+    Attributes:
+        stage: whose checkpoint acts; None for a policy that is not trained.
+        masked: whether the sensors of `ExperimentConfig.hidden` are withheld.
+        wrong_goal: whether the worlds show another episode's goal, where they can (their option `wrong_goal`).
+    """
+
+    stage: str | None = None
+    masked: bool = False
+    wrong_goal: bool = False
+
+
+# In the report's order.
+ARMS: dict[str, Arm] = {
+    "random": Arm(),
+    "expert": Arm(),
+    "imitation_scratch": Arm("imitation_scratch"),
+    "imitation": Arm("imitation"),
+    "rl_scratch": Arm("rl_scratch"),
+    "pretrained_rl": Arm("pretrained_rl"),
+    "pretrained_rl_goal_masked": Arm("pretrained_rl", masked=True),
+    "pretrained_rl_wrong_goal": Arm("pretrained_rl", wrong_goal=True),
 }
 
 
@@ -63,7 +81,8 @@ class ExperimentConfig:
         seeds: of training; each is a whole training run.
         data_seed: of the collected episodes.
         sensors: sensors read, by world family; families not named read their default ones.
-        hidden: sensors that the pretraining episodes lack.
+        hidden: sensors that show the goal: the pretraining episodes lack them, and an arm is evaluated without them.
+        options: of worlds, by family, in every stage; a stage's own `options` are put on top of them.
         agent: the architecture, the same for every arm.
         pretraining, demonstrations: the two data sets.
         collect, pretrain, imitate, finetune: options of `CollectConfig`, `PretrainConfig` (twice) and `FinetuneConfig`.
@@ -81,6 +100,7 @@ class ExperimentConfig:
     data_seed: int = 0
     sensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hidden: tuple[str, ...] = ("goal",)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     agent: AgentConfig = field(default_factory=AgentConfig)
     pretraining: CollectionPlan = field(default_factory=lambda: CollectionPlan(100))
     demonstrations: CollectionPlan = field(default_factory=lambda: CollectionPlan(10))
@@ -89,7 +109,7 @@ class ExperimentConfig:
     imitate: Mapping[str, Any] = field(default_factory=dict)
     finetune: Mapping[str, Any] = field(default_factory=dict)
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
-    arms: tuple[str, ...] = tuple(ARMS)
+    arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.wrong_goal)
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     num_cpus: int | None = None
     address: str | None = None
@@ -106,6 +126,12 @@ class ExperimentConfig:
 
     def needs(self, stage: str) -> bool:
         """Whether an arm acts with that training stage's checkpoint, or a later stage starts from it."""
-        stages = {ARMS[arm][0] for arm in self.arms}
+        stages = {ARMS[arm].stage for arm in self.arms}
         after = {"pretrain": ("imitation",), "imitation": ("pretrained_rl",)}
         return stage in stages or any(self.needs(later) for later in after.get(stage, ()))
+
+    def worlds(self, own: Mapping[str, Mapping[str, Any]], **more: Any) -> dict[str, dict[str, Any]]:
+        """Options of worlds by family: those of every stage, under a stage's `own`, under `more` for all families."""
+        tasks = (*self.tasks, *self.held_out)
+        families = {*self.options, *own, *((split_task(task)[0] for task in tasks) if more else ())}
+        return {name: {**self.options.get(name, {}), **own.get(name, {}), **more} for name in sorted(families)}

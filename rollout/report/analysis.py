@@ -28,6 +28,7 @@ COMPARISONS = (
     ("imitation", "imitation_scratch", "Pretraining, before imitation"),
     ("pretrained_rl", "imitation", "RL finetuning"),
     ("pretrained_rl", "pretrained_rl_goal_masked", "Seeing the goal"),
+    ("pretrained_rl", "pretrained_rl_wrong_goal", "The right goal, against a wrong one"),
     ("pretrained_rl", "expert", "Against the scripted expert"),
     ("rl_scratch", "random", "RL from scratch, against random"),
 )

@@ -29,10 +29,12 @@ ARMS: dict[str, Arm] = {
     "imitation": Arm("Pretrained + imitation", "#0a7a5c", "#3fbf97"),
     "imitation_scratch": Arm("Imitation from scratch", "#8a6a00", "#d6b13a", "7 3"),
     "pretrained_rl_goal_masked": Arm("Pretrained + RL, goal masked", "#7d52a8", "#b994e0", "2 3"),
+    "pretrained_rl_wrong_goal": Arm("Pretrained + RL, wrong goal", "#a8326b", "#e884b4", "2 3"),
     "expert": Arm("Scripted expert", "#4a5160", "#aab2c0", "1 3", trained=False),
     "random": Arm("Random", "#777d88", "#858c99", "1 3", trained=False),
 }
-PROTOCOL = tuple(name for name in ARMS if name != "imitation_scratch")  # what a full evaluation shows side by side
+# What a full evaluation shows side by side.
+PROTOCOL = tuple(name for name in ARMS if name not in ("imitation_scratch", "pretrained_rl_wrong_goal"))
 _SPARE = (("#a8326b", "#e884b4"), ("#1f7a8c", "#5cc3d6"), ("#5b6f1a", "#a9c04f"), ("#8c4a3c", "#d99a8b"))
 
 
@@ -47,6 +49,13 @@ class Axis:
 AXES: dict[str, Axis] = {
     "goal": Axis("Unseen goals", "goals it never saw"),
     "object": Axis("Unseen objects", "episodes with objects it never saw"),
+    "world": Axis("Unseen worlds", "episodes in worlds it never saw"),
+    "biome": Axis("Unseen biome", "episodes in a biome it never saw"),
+    "target": Axis("Unseen targets", "episodes with targets it never saw"),
+    "distance": Axis("Longer distances", "episodes from farther away than in training"),
+    "view": Axis("Other sides", "episodes whose goal is shown from another side"),
+    "occlusion": Axis("Hidden targets", "episodes that begin with the target out of sight"),
+    "all": Axis("All of these together", "episodes with all of these at once"),
     "task": Axis("Unseen task", "episodes of a task it never trained on"),
     "seen": Axis("Seen in training", "the contexts it trained on"),
 }

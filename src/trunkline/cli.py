@@ -26,7 +26,7 @@ COMMANDS = {
     "finetune": ("an agent with RL", "tasks=[a/b,…] out=DIR [init=CHECKPOINT] [key=value …]"),
     "evaluate": ("a policy on a manifest", "manifest=FILE out=DIR [policy.path=CHECKPOINT] [key=value …]"),
     "report": ("one HTML file from a run folder", "FOLDER"),
-    "tasks": ("make, inspect and verify manifests", "sample|show|verify …"),
+    "tasks": ("make, inspect and verify manifests", "sample|synthesize|show|verify …"),
     "import": ("what others published: data sets, weights", "lerobot PATH | t3 DIR [out=CHECKPOINT] [key=value …]"),
     "export": ("what others read: weights", "t3 CHECKPOINT out=DIR [skip=[PART,…]]"),
     "envs": ("worlds, and other software that they need", "list|check [TASK|NAME]|install NAME"),
@@ -49,7 +49,7 @@ def usage() -> str:
         "",
         f"experiments: {', '.join(groups()['experiment'])}",
         "`trunkline <command> --help` prints the command's configuration with its defaults; so do "
-        "`generate touch`, `tasks sample`, `import t3` and `export t3` with --help.",
+        "`generate touch`, `tasks sample`, `tasks synthesize`, `import t3` and `export t3` with --help.",
         "exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (the same command again resumes)",
     ]
     return "\n".join(lines)

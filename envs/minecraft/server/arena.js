@@ -79,9 +79,10 @@ class Arena {
     if (health !== undefined || player.bot.health <= 0) player.server.updateHealth(health ?? 20)
     if (inventory) this.fill(player, stacks)
     if (slot !== undefined) player.hold(between('slot', slot, 0, 8))
-    for (const { type, position, yaw = 0 } of entities ?? []) this.game.mob(type, position, yaw)
+    for (const { type, position, yaw = 0, health } of entities ?? []) this.game.mob(type, position, yaw, health)
     await settle()
-    player.hands.events = 0
+    player.hands.forget()
+    this.observer.ignoreChanges(agent)
   }
 
   async teleport (player, [x, y, z, yaw, pitch]) {

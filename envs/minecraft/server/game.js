@@ -174,10 +174,11 @@ class Game {
     }
   }
 
-  mob (name, [x, y, z], yaw) {
+  mob (name, [x, y, z], yaw, health = 20) {
     const type = this.names.mob(name)
     const turn = Math.round(yaw * 256 / 360) << 24 >> 24 // a signed byte is a full turn
     const entity = this.server.spawnMob(type.id, this.server.overworld, new Vec3(x, y, z), { yaw: turn })
+    entity.health = health
     entity.size = new Vec3(type.width, type.height, type.width) // the server takes all mobs for 0.75 x 1.75
     return entity.id
   }

@@ -17,14 +17,23 @@ const FACES = [[0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1], [-1, 0, 0], [1, 0, 
 class Hands {
   constructor (player) {
     this.player = player
-    this.events = 0
+    this.forget()
     this.rest()
     const { bot } = player
     bot.on('windowOpen', window => {
       this.events |= EVENTS.opened
       bot.closeWindow(window)
     })
+    bot.on('entityDead', entity => { this.killed = entity.id })
     bot.on('playerCollect', (collector) => { if (collector === bot.entity) this.events |= EVENTS.collected })
+  }
+
+  /** A new tick: nothing has happened in it. */
+  forget () {
+    this.events = 0
+    this.touched = null // the block that was dug, used, or put there
+    this.struck = -1 // the entity that was hit
+    this.killed = -1 // and the one that died
   }
 
   /** Lets go of everything. */
@@ -56,6 +65,7 @@ class Hands {
       this.player.send('use_entity', { target: entity.id, mouse: 1, sneaking: body.control.sneak })
       this.player.send('arm_animation', { hand: 0 })
       this.wait.hit = AFTER_HIT
+      this.struck = entity.id
       this.events |= EVENTS.hit
     } else if (block && bot.game.gameMode !== 'adventure' && bot.game.gameMode !== 'spectator') {
       this.dig(block)
@@ -84,6 +94,7 @@ class Hands {
     bot._updateBlockState(position, 0) // the server tells everybody but the digger
     this.digging = null
     this.wait.dig = time > 0 || creative ? AFTER_DIG : 0
+    this.touched = position
     this.events |= EVENTS.dug
   }
 
@@ -126,6 +137,7 @@ class Hands {
       insideBlock: false
     })
     this.player.send('arm_animation', { hand: 0 })
+    this.touched = places && !container ? this.room(block) : position
     this.used(EVENTS.used | (places && !container ? EVENTS.placed : 0))
   }
 
@@ -138,12 +150,17 @@ class Hands {
     return this.player.bot.registry.blocksByName[item.name] !== undefined
   }
 
+  /** Where a block would be put that is held against another. */
+  room ({ position, state, face }) {
+    const inside = this.player.body.cells.block(state).boundingBox === 'empty'
+    return inside ? position : position.offset(...FACES[face])
+  }
+
   /** Whether the held item is a block for which there is room: the server itself would put it anywhere. */
-  places ({ position, state, face }, held) {
+  places (block, held) {
     if (!held || !this.isBlock(held)) return false
     const { body, bot } = this.player
-    const inside = body.cells.block(state).boundingBox === 'empty'
-    const at = inside ? position : position.offset(...FACES[face])
+    const at = this.room(block)
     if (at.y < 0 || at.y > 255) return false
     const there = body.cells.stateAt(at.x, at.y, at.z)
     if (there < 0 || body.cells.block(there).boundingBox !== 'empty') return false

@@ -5,12 +5,14 @@ const { createHash } = require('node:crypto')
 const { nd } = require('../../remote/node/trunkline-remote.js')
 
 const DEGREE = Math.PI / 180
+const NOWHERE = { x: 0, y: 0, z: 0 }
 const SLOTS = 36 // hotbar first, then the three rows above it
 
 // Columns of a player's state, in the order that the Python end reads them.
 const STATE = [
   'x', 'y', 'z', 'yaw', 'pitch', 'vx', 'vy', 'vz', 'on_ground', 'health', 'food', 'in_water', 'in_lava', 'slot', 'events',
-  'dig_x', 'dig_y', 'dig_z', 'dig_progress', 'origin_x', 'origin_y', 'origin_z'
+  'dig_x', 'dig_y', 'dig_z', 'dig_progress', 'origin_x', 'origin_y', 'origin_z',
+  'collided', 'touched', 'touched_x', 'touched_y', 'touched_z', 'struck', 'killed'
 ]
 
 const windowSlot = slot => slot < 9 ? 36 + slot : slot
@@ -25,8 +27,12 @@ class Observer {
     this.voxels = voxels
     this.size = size
     this.range = range
+    this.changes = [] // rows of (player, x, y, z, state): blocks that players saw change since they were last told
     this.repacked = new Set() // players whose inventories have changed since they were last told
     this.slots = new Int16Array(players.length * SLOTS * 2)
+    players.forEach(({ view }, row) => view.world.on('blockUpdate', (before, { position: { x, y, z }, stateId }) => {
+      if (before.stateId !== stateId) this.changes.push(row, x, y, z, stateId)
+    }))
     players.forEach((player, row) => player.bot.inventory.on('updateSlot', () => this.refill(player, row)))
     players.forEach((player, row) => this.refill(player, row))
   }
@@ -43,7 +49,7 @@ class Observer {
 
   /**
    * What there is to tell: a row of `STATE` a player; inventories and voxels only of those that are not as they were last
-   * told (`repacked`, `moved`), entities only if there are any.
+   * told (`repacked`, `moved`), entities and changes of blocks only if there are any.
    */
   observe (tick) {
     const { players, size } = this
@@ -58,17 +64,24 @@ class Observer {
       }
       const [i, j, k] = window?.origin ?? [0, 0, 0]
       const dig = hands.digging
-      const { x, y, z } = dig?.position ?? { x: 0, y: 0, z: 0 }
+      const { x, y, z } = dig?.position ?? NOWHERE
+      const { touched, struck, killed } = hands
+      const at = touched ?? NOWHERE
       state.set([
         p.x, p.y, p.z, body.yaw, body.pitch, v.x, v.y, v.z, body.onGround, bot.health, bot.food, body.state.isInWater,
-        body.state.isInLava, bot.quickBarSlot, hands.events, x, y, z, dig?.progress ?? 0, i, j, k
+        body.state.isInLava, bot.quickBarSlot, hands.events, x, y, z, dig?.progress ?? 0, i, j, k,
+        body.state.isCollidedHorizontally, touched !== null, at.x, at.y, at.z, struck, killed
       ], row * STATE.length)
-      hands.events = 0
+      hands.forget()
     })
     const answer = { tick, state: nd(state, [players.length, STATE.length]), ...this.entities() }
     if (this.repacked.size > 0) {
       answer.inventory = nd(this.slots, [players.length, SLOTS, 2])
       this.repacked.clear()
+    }
+    if (this.changes.length > 0) {
+      answer.changes = nd(Int32Array.from(this.changes), [this.changes.length / 5, 5])
+      this.changes = []
     }
     if (size > 0 && moved.length > 0) {
       answer.moved = moved
@@ -115,6 +128,11 @@ class Observer {
     for (const array of [state, this.slots, this.voxels, entities, places]) if (array) digest.update(array)
     this.forget()
     return digest.digest('hex')
+  }
+
+  /** What one player saw change so far is not told. */
+  ignoreChanges (row) {
+    this.changes = this.changes.filter((_, place, all) => all[place - place % 5] !== row)
   }
 
   /** The next observation tells everything. */
