@@ -9,6 +9,7 @@ autoreset are done here, once, over the batch axis.
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,11 +71,13 @@ class World(VectorEnv[Observations, Any, Any]):
     Attributes:
         fps: control steps a second, which data sets and videos are timed by; 20 for a family whose steps take no time.
         max_reruns: how often an episode that was lost is begun anew.
+        left_out: tasks that a like family has and this one cannot have, and why.
     """
 
     family: ClassVar[str]
     fps: int = 20
     max_reruns: int = 2
+    left_out: ClassVar[Mapping[str, str]] = MappingProxyType({})
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": ["rgb_array"],

@@ -47,6 +47,8 @@ def _find(task: str) -> tuple[type[World], str]:
     family, name = split_task(task)
     cls: type[World] = _WORLDS.get(family)
     if family not in OPEN_FAMILIES and name not in cls.task_names():
+        if name in cls.left_out:
+            raise InputError(f"there is no {task}: {cls.left_out[name]}")
         raise unknown("task", task, [f"{family}/{t}" for t in cls.task_names()])
     return cls.world_class(name), name
 

@@ -97,40 +97,41 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def measure(count: int, rounds: int) -> dict[str, float]:
-    """The figures on this core: of every part the median of `rounds` rounds of TICKS ticks."""
+    """The figures on this core: medians over rounds of TICKS ticks, with a picture of each agent after every one."""
     walkers = Walkers(count, "cpu")
     sights = {size: renderer(walkers, size) for size in SIZES}
     for sight in sights.values():
         sight.draw_agents()
     sights[64].draw_agents(skip=False)
-    ticks: list[float] = []
-    drawn: dict[int, list[float]] = {size: [] for size in SIZES}
-    plain: list[float] = []
+    spent: dict[int, list[tuple[float, float]]] = {size: [] for size in SIZES}
+    ratios = []
     for _ in range(rounds):
-        tick, draw, slow = 0.0, dict.fromkeys(SIZES, 0.0), 0.0
-        for number in range(TICKS):
-            tick += seconds(walkers.tick)
-            for size, sight in sights.items():
-                draw[size] += seconds(sight.draw_agents)
-            if number % 5 == 0:
-                slow += 5 * seconds(lambda: sights[64].draw_agents(skip=False))
-        ticks.append(tick)
-        plain.append(slow)
-        for size in SIZES:
-            drawn[size].append(draw[size])
+        for size, sight in sights.items():
+            tick, draw = 0.0, 0.0
+            for _ in range(TICKS):
+                tick += seconds(walkers.tick)
+                draw += seconds(sight.draw_agents)
+            spent[size].append((tick, draw))
+        for _ in range(TICKS // 2):
+            walkers.tick()
+            leaping = seconds(sights[64].draw_agents)
+            ratios.append((seconds(lambda: sights[64].draw_agents(skip=False)), leaping))
     frames = count * TICKS
-    rates = {size: frames / float(np.median(np.array(ticks) + drawn[size])) for size in SIZES}
+    figures = {}
     for size in SIZES:
-        rays = frames * size**2 / float(np.median(drawn[size]))
-        print(f"{size:3d}²: {rates[size]:8,.0f} frames/s with the tick; sight alone {rays / 1e6:5.1f} Mrays/s")
-    slowly = frames / float(np.median(plain))
-    print(f"tick: {frames / float(np.median(ticks)):,.0f} worlds/s; plain caster {slowly * 64**2 / 1e6:.2f} Mrays/s")
+        tick, draw = np.median(spent[size], axis=0)
+        figures[f"fps_{size}"] = round(frames / (tick + draw))
+        rays = frames * size**2 / draw / 1e6
+        print(f"{size:3d}²: {frames / (tick + draw):8,.0f} frames/s with the tick; sight alone {rays:5.1f} Mrays/s")
+    slow, fast = np.array(ratios).T
+    tick = float(np.median([tick for size in SIZES for tick, _ in spent[size]]))
+    plain = count * 64**2 / float(np.median(slow)) / 1e6
+    print(f"tick: {frames / tick:,.0f} worlds/s; plain caster {plain:.2f} Mrays/s")
     held = sum(field.capacity for field in walkers.worlds.fields.values())
-    return {
-        **{f"fps_{size}": round(rates[size]) for size in SIZES},
-        "mrays_per_s": round(rates[64] * 64**2 / 1e6, 2),
+    return figures | {
+        "mrays_per_s": round(figures["fps_64"] * 64**2 / 1e6, 2),
         "mb_per_world": round(held / count / 1e6, 2),
-        "ratio_plain": round(float(np.median(np.array(plain) / np.array(drawn[64]))), 2),
+        "ratio_plain": round(float(np.median(slow / fast)), 2),
     }
 
 

@@ -126,7 +126,7 @@ def test_shoots_what_is_far_away(ticks):
     assert np.abs(errand.play["position"][0] - errand.play["body_position"][0, 0]).max() > 5
 
 
-def test_a_short_look_is_still():
+def test_breaks_what_is_near_without_detours():
     errand = Errand("break")
     errand.play.give("iron_pickaxe")
     errand.block("gold_block", 6, FLOOR + 1, 8)
@@ -144,3 +144,18 @@ def test_solves_synthesised_tasks(interaction):
         _, _, _, _, info = world.step(world.expert_actions())
         solved += int(info["success"].sum())
     assert solved >= 7
+
+
+def test_an_episode_does_not_depend_on_what_runs_beside_it():
+    specs = sample_tasks("minecraft/hunt", 6, 9, "test/distance")
+
+    def lengths(num_envs):
+        world = make_worlds("minecraft/hunt", num_envs, sensors=("status",))
+        world.reset(options={"tasks": specs})
+        steps = np.zeros(len(specs), int)
+        while world.active.any():
+            _, _, _, _, info = world.step(world.expert_actions())
+            np.add.at(steps, info["task"][info["task"] >= 0], 1)
+        return steps.tolist()
+
+    assert lengths(4) == lengths(1)

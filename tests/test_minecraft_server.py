@@ -4,12 +4,12 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from child_processes import children
 
 from trunkline.cli import main
 from trunkline.envs.minecraft import packages
@@ -67,18 +67,6 @@ def stand(server, place, **options):
     server.reset(0, pose=(*place, 0, 0), **{"inventory": [], "slot": 0, "game_mode": "survival", **options})
     server.step(0, (0, 0))  # the tick in which it falls on its feet
     return server.step(0, (0, 0))
-
-
-def children() -> set[int]:
-    """Processes that descend from this one."""
-    with subprocess.Popen(["ps", "-eo", "pid=,ppid="], stdout=subprocess.PIPE, text=True) as listing:
-        parents = dict(map(int, line.split()) for line in listing.stdout)
-    parents.pop(listing.pid)
-    found, new = set(), {os.getpid()}
-    while new:
-        new = {pid for pid, parent in parents.items() if parent in new} - found
-        found |= new
-    return found
 
 
 def test_spawns_on_flat_ground_and_sees_it(server, place):

@@ -90,7 +90,7 @@ def between(cell: int, low: int, high: int):
 @wp.func
 def face_axis(x: float, y: float, z: float):
     """The axis of the last of three times: the face through which a ray enters a box."""
-    return wp.where(x >= y and x >= z, 0, wp.where(y >= z, 1, 2))
+    return wp.where(x >= larger(y, z), 0, wp.where(y >= z, 1, 2))
 
 
 @wp.func

@@ -1,8 +1,9 @@
-"""Pictures: a thread draws a tile of 8×8 rays on a CPU, one ray on CUDA.
+"""Pictures on a CPU: a thread draws a tile of 16×4 rays. `ray_kernels.py` draws the same ray by ray.
 
-On a CPU the rays of a tile march in step: the numbers of all lie in local vectors, so that the compiler handles eight
-rays with one instruction; only reading the leaps is done one by one. A pass takes about 5 cycles a ray, and a tile of
-terrain about 8 passes. What they then meet is a table's entry if it is a full cube; else the ray goes on alone.
+The rays of a tile march in step. Their numbers lie in local vectors, so that the compiler handles eight rays with one
+instruction; only the leaps are read one by one. A tile of terrain takes about eight passes.
+Three things matter to that compiler: loops over rays have constant counts; a vector's elements are written whatever
+happens, because masked stores are slow; and what is chosen with `wp.where` has no side effects.
 """
 
 import warp as wp
@@ -16,13 +17,14 @@ from trunkline.envs.minecraft.cast_kernels import (
     between,
     face_axis,
     follow,
+    larger,
     meet,
     natural,
     picture_color,
     smaller,
     texel_of,
 )
-from trunkline.envs.minecraft.look import AIR, FULL, LIQUID
+from trunkline.envs.minecraft.look import AIR, FULL, LIQUID, SLAB
 from trunkline.envs.minecraft.modules import inline_all
 from trunkline.envs.minecraft.shade_kernels import (
     FAR,
@@ -50,15 +52,16 @@ from trunkline.envs.minecraft.view_kernels import (
 
 inline_all(__name__)
 
-EDGE = 8  # rays of a tile's side
-RAYS = EDGE * EDGE
+WIDE, HIGH = 16, 4  # rays of a tile
+RAYS = WIDE * HIGH
 STRAGGLERS = 12  # with so few rays on their way, the others no longer wait for them
-LONERS = 8  # with so few rays before something that may not hide what is behind it, they go on alone
+LONERS = 12  # with so few rays before something that may not hide what is behind it, they go on alone
 NEVER = 1.0e30
 ENTITY = 256  # what is added to an entity's kind where a block's state would be
 
 Floats = wp.types.vector(RAYS, wp.float32)
 Ints = wp.types.vector(RAYS, wp.int32)
+Bytes = wp.types.vector(RAYS, wp.uint8)
 
 
 @wp.struct
@@ -122,7 +125,10 @@ def leap_on(
     iy: float,
     iz: float,
 ):
-    """(time, x, y, z) of the cell that a ray enters where it leaves an empty cube; the same again if `leap` is 0."""
+    """(time, x, y, z) of the cell that a ray enters where it leaves an empty cube; the same again if `leap` is 0.
+
+    Then it needs no choice between old and new: the compiler would make masked stores of these, which are slow.
+    """
     gx = x + leap
     gy = y + leap
     gz = z + leap
@@ -133,17 +139,16 @@ def leap_on(
     nx = wp.where(tx <= after, gx, between(int(ox + after * dx), x, gx - 1))
     ny = wp.where(ty <= after, gy, between(int(oy + after * dy), y, gy - 1))
     nz = wp.where(tz <= after, gz, between(int(oz + after * dz), z, gz - 1))
-    moves = leap > 0
-    return wp.where(moves, after, time), wp.where(moves, nx, x), wp.where(moves, ny, y), wp.where(moves, nz, z)
+    return larger(after, time), nx, ny, nz
 
 
 @wp.kernel
 def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
     """One tile a thread, with leaps."""
     tile = wp.tid()
-    column = (tile % picture.across) * wp.static(EDGE)
+    column = (tile % picture.across) * wp.static(WIDE)
     tile = tile // picture.across
-    row = (tile % picture.down) * wp.static(EDGE)
+    row = (tile % picture.down) * wp.static(HIGH)
     v = tile // picture.down
     w = views.world[v]
     blocks = scene.blocks[w]
@@ -170,10 +175,10 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
     x, y, z = Ints(), Ints(), Ints()
     time = Floats()
     index = Ints()
-    both = Ints()
+    both = Bytes()
     for j in range(wp.static(RAYS)):
-        s = (float(column + (j & wp.static(EDGE - 1))) + 0.5) * picture.pitch - picture.left
-        t = picture.top - (float(row + j // wp.static(EDGE)) + 0.5) * picture.pitch
+        s = (float(column + (j % wp.static(WIDE))) + 0.5) * picture.pitch - picture.left
+        t = picture.top - (float(row + j // wp.static(WIDE)) + 0.5) * picture.pitch
         a = forward[0] + s * right[0] + t * up[0]
         b = forward[1] + s * right[1] + t * up[1]
         c = forward[2] + s * right[2] + t * up[2]
@@ -230,8 +235,8 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
         until[j] = leaves[j]
     left = float(column) * picture.pitch - picture.left
     high = picture.top - float(row) * picture.pitch
-    tile_right = left + wp.static(float(EDGE)) * picture.pitch
-    tile_bottom = high - wp.static(float(EDGE)) * picture.pitch
+    tile_right = left + wp.static(float(WIDE)) * picture.pitch
+    tile_bottom = high - wp.static(float(HIGH)) * picture.pitch
     for i in range(views.bodies[v]):
         n = v * views.most + i
         if overlaps(views.body_bounds[n], left, tile_right, tile_bottom, high):
@@ -265,10 +270,10 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
     # March together until nearly all stand before something.
     for _ in range(wp.static(MOST_STEPS)):
         for j in range(wp.static(RAYS)):
-            both[j] = int(leaps[natural(index[j])])
+            both[j] = leaps[natural(index[j])]
         going = int(0)
         for j in range(wp.static(RAYS)):
-            leap = wp.where(time[j] < until[j], (both[j] >> shift[j]) & 15, 0)
+            leap = wp.where(time[j] < until[j], (int(both[j]) >> shift[j]) & 15, 0)
             after, nx, ny, nz = leap_on(
                 leap, time[j], x[j], y[j], z[j], ox[j], oy[j], oz[j], dx[j], dy[j], dz[j], ix[j], iy[j], iz[j]
             )
@@ -284,11 +289,14 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
 
     # Look whether that hides what is behind it.
     state, color, face = Ints(), Ints(), Ints()
-    stopped = Ints()  # 1 before a full cube, 2 by what else it met
+    stopped = Ints()  # by 1 a full cube, 2 a slab, 3 what else it met
+    near = Floats()  # of a slab: mirrored height at which it begins
     wet = Floats()
     others = int(0)
     for j in range(wp.static(RAYS)):
         stopped[j] = 0
+        face[j] = 0
+        near[j] = 0.0
         wet[j] = 0.0
         if time[j] < until[j]:
             block = int(blocks[natural(index[j] - quadrant[j])])
@@ -301,6 +309,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
     # If for many it does not, they march on together, and now look at everything on their way.
     if others > wp.static(LONERS):
         water = Floats()
+        slab = Floats()  # height of one that a ray stands before
         for _ in range(wp.static(MOST_STEPS)):
             for j in range(wp.static(RAYS)):
                 leap = (int(leaps[natural(index[j])]) >> shift[j]) & 15
@@ -312,11 +321,13 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
                     if kind == wp.static(FULL):
                         leap = 0
                         stopped[j] = 1
+                    elif kind == wp.static(SLAB):
+                        slab[j] = scene.high[block][1]
                     elif kind == wp.static(LIQUID):
                         water[j] = 1.0
                         if wet[j] * length[j] >= wp.static(MURK):
                             leap = 0
-                            stopped[j] = 2
+                            stopped[j] = 3
                             face[j] = wp.static(CROSS_FACE)
                             color[j] = picture_color(scene, block, 3, 0)
                     elif kind != wp.static(AIR):
@@ -329,19 +340,35 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
                         met, met_face, met_color = meet(scene, ray, corner, block, kind)
                         if met >= 0.0 and met < until[j]:
                             leap = 0
-                            stopped[j] = 2
+                            stopped[j] = 3
                             time[j] = met
                             face[j] = met_face
                             color[j] = met_color
-                both[j] = leap
+                both[j] = wp.uint8(leap)
             going = int(0)
             for j in range(wp.static(RAYS)):
-                leap = wp.where(time[j] < until[j], both[j], 0)
+                leap = wp.where(time[j] < until[j], int(both[j]), 0)
                 after, nx, ny, nz = leap_on(
                     leap, time[j], x[j], y[j], z[j], ox[j], oy[j], oz[j], dx[j], dy[j], dz[j], ix[j], iy[j], iz[j]
                 )
                 wet[j] = wet[j] + water[j] * (smaller(after, until[j]) - time[j])
                 water[j] = 0.0
+                # A slab is met where the ray has entered it along all axes, if it has not left it along one.
+                begins = wp.where(sy[j] < 0, 1.0 - slab[j], 0.0)
+                ends = wp.where(sy[j] < 0, 1.0, slab[j])
+                ex = (float(x[j]) - ox[j]) * ix[j]
+                ey = (float(y[j]) + begins - oy[j]) * iy[j]
+                ez = (float(z[j]) - oz[j]) * iz[j]
+                met_slab = larger(ex, larger(ey, ez))
+                leaves_slab = smaller(after, (float(y[j]) + ends - oy[j]) * iy[j])
+                meets = slab[j] > 0.0 and met_slab >= 0.0 and met_slab < smaller(leaves_slab, until[j])
+                slab[j] = 0.0
+                stopped[j] = wp.where(meets, 2, stopped[j])
+                near[j] = wp.where(meets, begins, near[j])
+                after = wp.where(meets, met_slab, after)
+                nx = wp.where(meets, x[j], nx)
+                ny = wp.where(meets, y[j], ny)
+                nz = wp.where(meets, z[j], nz)
                 x[j] = nx
                 y[j] = ny
                 z[j] = nz
@@ -356,7 +383,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
     texel, front, height = Ints(), Ints(), Ints()
     for j in range(wp.static(RAYS)):
         ex = (float(x[j]) - ox[j]) * ix[j]
-        ey = (float(y[j]) - oy[j]) * iy[j]
+        ey = (float(y[j]) + near[j] - oy[j]) * iy[j]
         ez = (float(z[j]) - oz[j]) * iz[j]
         axis = face_axis(ex, ey, ez)
         back = wp.where(axis == 0, sx[j], wp.where(axis == 1, sy[j], sz[j]))
@@ -369,7 +396,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
         pz = wp.where(sz[j] < 0, 1.0 - pz, pz)
         texel[j] = texel_of(axis, back, px, py, pz)
         full = wp.where(stopped[j] == 1, 1, 0)
-        face[j] = wp.where(full == 1, 2 * axis + back, face[j])
+        face[j] = face[j] + wp.where(stopped[j] == 3, 0, 2 * axis + back)
         bx = (x[j] - wp.where(axis == 0, full, 0)) * sx[j] + eye[0]
         by = (y[j] - wp.where(axis == 1, full, 0)) * sy[j] + eye[1]
         bz = (z[j] - wp.where(axis == 2, full, 0)) * sz[j] + eye[2]
@@ -381,7 +408,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
         instance[j] = -1
         if time[j] < until[j]:
             instance[j] = index[j] - quadrant[j]
-            if stopped[j] == 1:
+            if stopped[j] == 1 or stopped[j] == 2:
                 picture_index = scene.layer[natural(state[j] * 6 + face[j])] * 256 + texel[j]
                 color[j] = int(scene.atlas[natural(picture_index)])
             elif stopped[j] == 0:
@@ -421,22 +448,22 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
             face[j] = body_face[j]
             front[j] = views.body_column[n]
             height[j] = views.body_height[n]
-        both[j] = int(ceiling[natural(front[j])])
+        both[j] = ceiling[natural(front[j])]
 
     start = (v * picture.rows + row) * picture.cols + column
-    last_row = wp.min(picture.rows - row, wp.static(EDGE))
-    last_column = wp.min(picture.cols - column, wp.static(EDGE))
+    last_row = wp.min(picture.rows - row, wp.static(HIGH))
+    last_column = wp.min(picture.cols - column, wp.static(WIDE))
     if picture.has_segmentation == 1:
         for i in range(last_row):
             for k in range(last_column):
-                j = i * wp.static(EDGE) + k
+                j = i * wp.static(WIDE) + k
                 to = natural(2 * (start + i * picture.cols + k))
                 picture.segmentation[to] = state[j]
                 picture.segmentation[to + 1] = instance[j]
     if picture.has_depth == 1:
         for i in range(last_row):
             for k in range(last_column):
-                j = i * wp.static(EDGE) + k
+                j = i * wp.static(WIDE) + k
                 distance = wp.where(state[j] >= 0, time[j] * length[j], wp.static(FAR))
                 picture.depth[natural(start + i * picture.cols + k)] = distance
     if picture.has_rgb == 1:
@@ -448,7 +475,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
         tint = SUN
         deep = daylight * WATER
         for j in range(wp.static(RAYS)):
-            lit = brightness(color[j], face[j], sky_light(both[j], height[j]), daylight)
+            lit = brightness(color[j], face[j], sky_light(int(both[j]), height[j]), daylight)
             fog = fog_at(time[j] * length[j])
             murk = water_at(wet[j] * length[j])
             scale = 1.0 / length[j]
@@ -463,7 +490,7 @@ def draw_tiles(scene: Scene, models: Models, views: Views, picture: Picture):
             blue[j] = channel(color[j], 16, lit, horizon[2], zenith[2], tint[2], deep[2], above, glow, murk, fog, sky)
         for i in range(last_row):
             for k in range(last_column):
-                j = i * wp.static(EDGE) + k
+                j = i * wp.static(WIDE) + k
                 to = natural(3 * (start + i * picture.cols + k))
                 picture.rgb[to] = wp.uint8(red[j])
                 picture.rgb[to + 1] = wp.uint8(green[j])

@@ -15,6 +15,7 @@ FULL = 1  # its six faces hide everything
 CUTOUT = 2  # its box, of whose pictures parts may be missing
 CROSS = 3  # two crossed pictures
 LIQUID = 4  # seen through
+SLAB = 5  # the lower part of a cell, of which nothing is missing
 
 Corner = tuple[float, float, float]
 
@@ -89,9 +90,12 @@ def _kind(state: BlockState) -> int:
         return CROSS
     if state.shape == "liquid":
         return LIQUID if state.name == "water" else FULL
-    if state.shape == "full":
-        return FULL if (packed(state.texture[0])[:] >> 24 != 0).all() else CUTOUT
-    return CUTOUT
+    if any((packed(name) >> 24 == 0).any() for name in state.texture):
+        return CUTOUT
+    x0, y0, z0, x1, y1, z1 = state.box
+    if (x0, y0, z0, x1, z1) != (0.0, 0.0, 0.0, 1.0, 1.0):
+        return CUTOUT
+    return FULL if y1 == 1.0 else SLAB
 
 
 @functools.cache

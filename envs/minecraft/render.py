@@ -48,7 +48,7 @@ class Renderer:
         if not (rgb or depth or segmentation):
             raise InputError("nothing is drawn: choose rgb, depth or segmentation")
         if worlds.cells > MOST_CELLS:
-            raise InputError(f"worlds of {worlds.size} blocks have {worlds.cells} cells; at most {MOST_CELLS} can be seen")
+            raise InputError(f"worlds of {worlds.size} blocks: at most {MOST_CELLS} cells can be seen")
         self._wp = start_warp()
         from trunkline.envs.minecraft import cast_kernels, draw_kernels, ray_kernels, view_kernels
 
@@ -60,14 +60,15 @@ class Renderer:
         for name in ("blocks", "leaps", "ceiling"):
             setattr(scene, name, worlds.fields[name])
         looks = tables()
-        for struct, kinds, found in ((scene, cast_kernels.Scene, looks.scene), (models, view_kernels.Models, looks.models)):
-            for name, table in found.items():
-                setattr(struct, name, self._array(table, kinds.vars[name].type.dtype))
+        for name, table in looks.scene.items():
+            setattr(scene, name, self._array(table, cast_kernels.Scene.vars[name].type.dtype))
+        for name, table in looks.models.items():
+            setattr(models, name, self._array(table, view_kernels.Models.vars[name].type.dtype))
         self._scene, self._models = scene, models
         half = float(np.tan(np.radians(fov_degrees) / 2))
         picture = draw_kernels.Picture()
         picture.rows, picture.cols = rows, cols
-        picture.across, picture.down = -(-cols // draw_kernels.EDGE), -(-rows // draw_kernels.EDGE)
+        picture.across, picture.down = -(-cols // draw_kernels.WIDE), -(-rows // draw_kernels.HIGH)
         picture.pitch, picture.left, picture.top = 2 * half / rows, half * cols / rows, half
         picture.has_rgb, picture.has_depth, picture.has_segmentation = int(rgb), int(depth), int(segmentation)
         self._picture, self._room = picture, 0
@@ -95,8 +96,17 @@ class Renderer:
         self._eyes = wp.zeros(count, dtype=wp.vec3d, device=device)
         self._yaw = wp.zeros(count, dtype=wp.float32, device=device)
         self._pitch = wp.zeros(count, dtype=wp.float32, device=device)
-        self._everyone = wp.array(np.arange(count, dtype=np.int32), dtype=wp.int32, device=device)
+        self._world = wp.zeros(count, dtype=wp.int32, device=device)
         self._room = count
+        # Recorded, because to pack the structs anew takes longer than a small picture.
+        cameras = [self._eyes, self._yaw, self._pitch]
+        self._find = self._record(self._view.find_eyes, [self.worlds.game, self._world, *cameras])
+        view = [self._scene, self.worlds.game, self._models, self._world, *cameras, views]
+        self._make_views = self._record(self._view.make_views, view)
+        inputs = [self._scene, self._models, views, picture]
+        self._tiles = self._record(self._draw.draw_tiles, inputs) if device == "cpu" else None
+        self._leaping = self._record(self._rays.draw_rays, [*inputs, 1]) if device != "cpu" else None
+        self._plain: Any = None
 
     def draw(self, position: Any, yaw: Any, pitch: Any, world: Any, *, skip: bool = True) -> dict[str, Any]:
         """What K cameras see.
@@ -122,37 +132,47 @@ class Renderer:
         count = len(rows)
         if eyes.shape != (count, 3) or turned.shape != (count,) or nodded.shape != (count,):
             raise InputError(
-                f"{count} cameras with positions {eyes.shape}, yaw {turned.shape} and pitch {nodded.shape}: give one of each"
+                f"{count} worlds, positions {eyes.shape}, yaw {turned.shape}, pitch {nodded.shape}: give one a camera"
             )
         if not (np.isfinite(eyes).all() and np.isfinite(turned).all() and np.isfinite(nodded).all()):
             raise InputError("a camera's position, yaw or pitch is not finite")
         if count and not (rows.min() >= 0 and rows.max() < self.worlds.count):
             raise InputError(f"cameras in worlds {rows.min()} to {rows.max()}: there are {self.worlds.count}, from 0")
         self._make_room(count)
-        if not count:
-            return self._shown(0)
-        where = self._array(rows, self._wp.int32)
-        inputs = [where, self._array(eyes, self._wp.vec3d)]
-        inputs += [self._array(angle, self._wp.float32) for angle in (turned, nodded)]
-        return self._cast(count, inputs, skip)
+        for array, values in ((self._world, rows), (self._eyes, eyes), (self._yaw, turned), (self._pitch, nodded)):
+            if self._device == "cpu":
+                array.numpy()[:count] = values
+            elif count:
+                array[:count].assign(values)
+        return self._cast(count, skip)
 
     def draw_agents(self, *, skip: bool = True) -> dict[str, Any]:
         """What all agents see, without a copy through the host: as `draw`, one camera a world."""
         count = self.worlds.count
         self._make_room(count)
-        angles = [self._eyes, self._yaw, self._pitch]
-        self._wp.launch(self._view.find_eyes, count, [self.worlds.game, *angles], device=self._device)
-        return self._cast(count, [self._everyone, *angles], skip)
+        self._launch(self._find, count)
+        return self._cast(count, skip)
 
-    def _cast(self, count: int, cameras: list[Any], skip: bool) -> dict[str, Any]:
-        wp, device, picture = self._wp, self._device, self._picture
-        scene, models, views = self._scene, self._models, self._views
-        wp.launch(self._view.make_views, count, [scene, self.worlds.game, models, *cameras, views], device=device)
-        inputs = [scene, models, views, picture]
-        if skip and device == "cpu":
-            wp.launch(self._draw.draw_tiles, count * picture.across * picture.down, inputs, device=device)
+    def _record(self, kernel: Any, inputs: list[Any]) -> Any:
+        return self._wp.launch(kernel, dim=1, inputs=inputs, device=self._device, record_cmd=True)
+
+    def _launch(self, command: Any, threads: int) -> None:
+        if threads:
+            command.set_dim(threads)
+            command.launch()
+
+    def _cast(self, count: int, skip: bool) -> dict[str, Any]:
+        picture = self._picture
+        self._launch(self._make_views, count)
+        if skip and self._tiles is not None:
+            self._launch(self._tiles, count * picture.across * picture.down)
+        elif skip:
+            self._launch(self._leaping, count * self.rows * self.cols)
         else:
-            wp.launch(self._rays.draw_rays, count * self.rows * self.cols, [*inputs, int(skip)], device=device)
+            if self._plain is None:
+                inputs = [self._scene, self._models, self._views, picture, 0]
+                self._plain = self._record(self._rays.draw_rays, inputs)
+            self._launch(self._plain, count * self.rows * self.cols)
         return self._shown(count)
 
     def _shown(self, count: int) -> dict[str, Any]:

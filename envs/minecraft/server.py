@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from trunkline.envs.minecraft.server_facts import facts
 from trunkline.envs.minecraft.server_observation import INVENTORY_SLOTS, ServerObservation
 from trunkline.envs.minecraft.server_process import PACKAGES, start_process
 from trunkline.envs.remote.process import RemoteError
@@ -120,6 +121,7 @@ class MinecraftServer:
                 voxels=config.voxels,
                 range=config.entity_range,
                 port=config.port,
+                facts=facts(),
                 terrain=None if terrain is None else terrain.to_wire(),
             )
         except BaseException:
@@ -191,10 +193,7 @@ class MinecraftServer:
                 "positions": np.array(list(blocks), np.int32).reshape(-1, 3),
                 "states": np.array(list(blocks.values()), np.uint16),
             }
-        args["entities"] = [
-            {"type": name, "position": [float(c) for c in place], "yaw": float(yaw), **dict(zip(("health",), health, strict=False))}
-            for name, place, yaw, *health in entities
-        ]
+        args["entities"] = [_spawn(*entity) for entity in entities]
         given = {"slot": slot, "game_mode": game_mode, "health": health}
         args |= {name: value for name, value in given.items() if value is not None}
         return self._read(self._process.call("reset", **args))
@@ -279,3 +278,8 @@ class MinecraftServer:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             self.close()
             raise RemoteError(f"{PACKAGES.name}: an answer that is not a server's: {error!r}") from error
+
+
+def _spawn(name: str, place: tuple[float, float, float], yaw: float, health: float = 20.0) -> dict[str, Any]:
+    """A mob as the server takes it."""
+    return {"type": name, "position": [float(c) for c in place], "yaw": float(yaw), "health": float(health)}

@@ -20,7 +20,7 @@ INVENTORY_SLOTS = 36
 _NOBODY = np.zeros((0, 4), np.int32)
 _NOWHERE = np.zeros((0, 5))
 _UNCHANGED = np.zeros((0, 5), np.int32)
-_COLUMNS = 29  # of a player's state
+_COLUMNS = 30  # of a player's state
 
 
 def control_bits(*held: str) -> int:
@@ -75,6 +75,7 @@ class ServerObservation:
         collided: (A,) whether a wall stopped it in this tick.
         touched: (A, 4) int32, 1 and the block that it dug, used or put there in this tick; zeros if none.
         struck, killed: (A,) int32, ids of the entities that it hit and that died in this tick, −1 for none.
+        struck_health: (A,) float64, half hearts that are left to what it hit.
         changes: (N, 5) int32, blocks that players saw change: player, coordinates and the new palette number, in order.
         voxels: (A, n, n, n) uint16 palette numbers, indexed x, y, z; None if n is 0. The block at the feet is
             [n/2, n/2, n/2].
@@ -96,6 +97,7 @@ class ServerObservation:
     collided: NDArray[np.bool_]
     touched: NDArray[np.int32]
     struck: NDArray[np.int32]
+    struck_health: NDArray[np.float64]
     killed: NDArray[np.int32]
     changes: NDArray[np.int32]
     voxels: NDArray[np.uint16] | None
@@ -154,7 +156,8 @@ class ServerObservation:
             collided=hands[:, 0] != 0,
             touched=hands[:, 1:5],
             struck=hands[:, 5],
-            killed=hands[:, 6],
+            struck_health=state[:, 28],
+            killed=hands[:, 7],
             changes=answer.get("changes", _UNCHANGED),
             voxels=voxels,
             origin=state[:, 19:22].astype(np.int32) if voxels is not None else None,

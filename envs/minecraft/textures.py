@@ -66,6 +66,15 @@ _MIXED: dict[str, tuple[Color, ...]] = {
     "bedrock": ((52, 52, 52), (88, 88, 88), (124, 124, 124), (28, 28, 28)), "coarse_dirt": (_DIRT, (104, 76, 54), (128, 116, 104)),
     "podzol_top": ((92, 62, 26), (122, 84, 36), (76, 52, 24)),
 }  # fmt: skip
+# What items whose names begin or end so are made of.
+_MATERIALS: dict[str, Color] = {
+    "wooden": (150, 112, 62), "stone": (140, 140, 142), "iron": (214, 214, 214), "golden": (246, 208, 62),
+    "gold": (246, 208, 62), "diamond": (92, 224, 218), "emerald": (40, 206, 96), "coal": (36, 36, 38),
+    "charcoal": (54, 46, 38), "redstone": (196, 24, 12), "lapis": (40, 76, 170), "bone": (226, 222, 200),
+    "beef": (186, 60, 52), "porkchop": (236, 150, 140), "mutton": (200, 84, 70), "apple": (206, 40, 36),
+    "stick": (134, 100, 56), "leather": (166, 98, 52), "feather": (240, 240, 240), "wheat": (214, 184, 84),
+    "bread": (190, 132, 62), "flint": (58, 58, 60), "string": (232, 232, 232), "clay": (160, 166, 178),
+}  # fmt: skip
 _LINED = {"farmland", "farmland_moist"}
 
 
@@ -75,7 +84,9 @@ def picture(name: str) -> np.ndarray:
     stem, _, last = name.rpartition("_")
     if name in _PLAIN:
         plain = paint.speckled(rng, *_PLAIN[name])
-        return plain if name not in _LINED else np.where((np.arange(SIDE) % 4 == 3)[:, None, None], plain // 4 * 3, plain)
+        if name in _LINED:  # furrows
+            plain[3::4, :, :3] = plain[3::4, :, :3] // 4 * 3
+        return plain
     if name in _MIXED:
         return paint.mottled(rng, _MIXED[name])
     if name in _FLOWERS:
@@ -100,6 +111,10 @@ def picture(name: str) -> np.ndarray:
 
 
 def _own_color(name: str) -> Color:
+    words = name.split("_")
+    for word, color in _MATERIALS.items():
+        if word in (words[0], words[-1]):
+            return color
     for dye, color in _DYES.items():
         if name.startswith(dye):
             return color
@@ -231,7 +246,8 @@ def _ribbed(rng: np.random.Generator, color: Color, dark: float = 0.78, every: i
 def _carved(rng: np.random.Generator, glows: bool) -> np.ndarray:
     out = _ribbed(rng, (214, 126, 28))
     alpha, color = (GLOWING, (255, 222, 96)) if glows else (255, (58, 30, 8))
-    for rows, columns in (((4, 7), (3, 6)), ((4, 7), (10, 13)), ((9, 11), (3, 13)), ((11, 12), (5, 7)), ((11, 12), (9, 11))):
+    eyes, mouth = (((4, 7), (3, 6)), ((4, 7), (10, 13))), (((9, 11), (3, 13)), ((11, 12), (5, 7)), ((11, 12), (9, 11)))
+    for rows, columns in (*eyes, *mouth):
         paint.rectangle(out, slice(*rows), slice(*columns), color, alpha)
     return out
 
@@ -311,9 +327,9 @@ def _hide(rng: np.random.Generator, base: Color, spots: Color, share: float) -> 
 
 def _face(rng: np.random.Generator, skin: Color, eyes: Color, muzzle: Color, white: bool = True) -> np.ndarray:
     out = paint.speckled(rng, skin, 0.05)
-    for column, outer in ((3, 2), (11, 12)):
-        paint.rectangle(out, slice(6, 9), slice(column - 1, column + 3), (236, 236, 236) if white else eyes)
-        paint.rectangle(out, slice(6, 9), slice(outer if column > 8 else column, (outer if column > 8 else column) + 2), eyes)
+    for column, pupil in ((2, 3), (10, 11)):
+        paint.rectangle(out, slice(6, 9), slice(column, column + 4), (236, 236, 236) if white else eyes)
+        paint.rectangle(out, slice(6, 9), slice(pupil, pupil + 2), eyes)
     return paint.rectangle(out, slice(10, 15), slice(4, 12), muzzle)
 
 

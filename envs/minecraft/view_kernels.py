@@ -166,12 +166,14 @@ def make_views(
 @wp.kernel
 def find_eyes(
     game: Game,
+    world: wp.array[wp.int32],
     eyes: wp.array[wp.vec3d],
     yaw: wp.array[wp.float32],
     pitch: wp.array[wp.float32],
 ):
     """The eyes of all agents."""
     w = wp.tid()
+    world[w] = w
     height = wp.where(game.sneaking[w] != wp.uint8(0), wp.static(SNEAKING_EYE_HEIGHT), wp.static(EYE_HEIGHT))
     eyes[w] = game.position[w] + wp.vec3d(wp.float64(0.0), wp.float64(height), wp.float64(0.0))
     yaw[w] = game.yaw[w]

@@ -5,7 +5,7 @@ Legend: E simulations, S pixels a side of an image, B cells of a target, M entit
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -97,28 +97,30 @@ class Minecraft(World):
     """
 
     family = "minecraft"
+    options_class: ClassVar[type[Options]] = Options
 
     def __init__(
         self, task: str, num_envs: int, sensors: Sequence[str] | None = None, num_threads: int = 1, **options: Any
     ) -> None:
-        known = Options.__dataclass_fields__
+        known = self.options_class.__dataclass_fields__
         for name in options:
             if name not in known:
-                raise unknown("option of minecraft", name, known)
-        self.options = Options(**({**options, "size": tuple(options["size"])} if "size" in options else options))
+                raise unknown(f"option of {self.family}", name, known)
+        if "size" in options:
+            options["size"] = tuple(options["size"])
+        self.options = self.options_class(**options)
         self.fps = round(TICKS_PER_SECOND / self.options.ticks_per_step)
         super().__init__(task, num_envs, sensors, num_threads)
         wp = start_warp()
         find_device(self.options.device)
         from trunkline.envs.minecraft import goal_kernels
         from trunkline.envs.minecraft.rules import make_rules
-        from trunkline.envs.minecraft.simulation import Simulation
         from trunkline.envs.minecraft.state import Worlds
 
         device = self.options.device
         self.worlds = Worlds(num_envs, self.options.size, self.options.entities, device)
         self.rules = make_rules(device)
-        self.simulation = Simulation(self.worlds, self.rules)
+        self.simulation = self.make_simulation()
         self.starter = Starter(self.worlds, self.rules, task, _NEAR[task])
         size, angle = self.options.image_size, self.options.field_of_view
         self.views = Views(self.worlds, self.rules, self.starter, self.sensors, size, angle)
@@ -134,6 +136,12 @@ class Minecraft(World):
         self._told = {name: self.worlds.view(name) for name in ("active", "control", "turn")}
         self._one_hot = np.zeros((num_envs, len(INTERACTIONS)), np.float32)
         self._one_hot[:, INTERACTIONS.index(task)] = 1.0
+
+    def make_simulation(self) -> Any:
+        """What runs the worlds: something with `tick()`, after which `self.worlds` is as they then are."""
+        from trunkline.envs.minecraft.simulation import Simulation
+
+        return Simulation(self.worlds, self.rules)
 
     @classmethod
     def task_names(cls) -> tuple[str, ...]:

@@ -61,9 +61,15 @@ class Curve:
 
 
 def load_logs(run: Path) -> list[Log]:
-    """Every training run's metrics under a run folder; of several files for one stage and seed the shallowest."""
+    """Every training run's metrics under a run folder; of several files for one stage and seed the shallowest.
+
+    Those of a part that has results of its own, in a folder of this one, are that part's.
+    """
     found: dict[tuple[str, int], Path] = {}
+    parts_of_run = [path.parent for path in run.glob("*/results.parquet")]
     for path in sorted(run.rglob("metrics.jsonl"), key=lambda path: (len(path.parts), path)):
+        if any(path.is_relative_to(part) for part in parts_of_run):
+            continue
         parts = [part for part in path.relative_to(run).parts[:-1] if part != "checkpoints"]
         seed = next((int(match[1]) for part in parts if (match := _SEED.match(part))), 0)
         stage = next((part for part in parts if not _SEED.match(part)), "run")

@@ -83,7 +83,7 @@ tbody th .second,.verdict{max-width:150px}tbody th{position:sticky;left:0;backgr
 def page(report: Report, blocks: Sequence[tuple[str, Block]]) -> str:
     """The whole document."""
     run = report.run
-    names = [*run.results.arms, *(video.arm for video in run.videos), *(log.stage for log in run.logs)]
+    names = [*arms.ARMS, *run.results.arms, *(video.arm for video in run.videos), *(log.stage for log in run.logs)]
     light = {**LIGHT, **_LIGHT_SIGNS, **{variable(n)[2:]: arms.arm(n).light for n in names}}
     dark = {**DARK, **_DARK_SIGNS, **{variable(n)[2:]: arms.arm(n).dark for n in names}}
     style = f":root{{{_variables(light)}}}@media (prefers-color-scheme:dark){{:root{{{_variables(dark)}}}}}{STYLE}"

@@ -140,7 +140,7 @@ class Commands:
         turned = [float(word) for word in words[3:5]]
         now = [float(self.game.read("yaw")), float(self.game.read("pitch"))]
         yaw, pitch = turned if len(turned) == 2 else now
-        self.game.simulation.place_agent(0, where, yaw, pitch)
+        self.game.simulation.place_agent(0, where.tolist(), yaw, pitch)
 
     def _clear(self, words: list[str], command: str) -> None:
         if (words[0] if words else "") not in _SELF or len(words) > 1:

@@ -82,7 +82,8 @@ class Game:
     def eye(self) -> np.ndarray:
         """(3,) where the agent's eye is."""
         height = EYE_SNEAKING if self.read("sneaking") else EYE
-        return np.asarray(self.read("position"), np.float64) + (0.0, height, 0.0)
+        eye: np.ndarray = np.asarray(self.read("position"), np.float64) + np.array([0.0, height, 0.0])
+        return eye
 
     def look_vector(self) -> np.ndarray:
         """(3,) the agent's gaze."""
@@ -93,7 +94,7 @@ class Game:
         nx, ny, nz = self.size
         x, y, z = (np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
         inner = (x.clip(0, nx - 1)[:, None, None], z.clip(0, nz - 1)[None, None, :], y.clip(0, ny - 1)[None, :, None])
-        states = self.cells[inner].copy()
+        states: np.ndarray = self.cells[inner].copy()
         states[:, y < 0], states[:, y >= ny] = block_state("bedrock"), 0
         states[(x < 0) | (x >= nx)] = BARRIER
         states[:, :, (z < 0) | (z >= nz)] = BARRIER
@@ -140,7 +141,7 @@ class Game:
         self.begin()
         if self.options.allow_mob_spawn:
             for kind in rng.choice(_ANIMALS, min(_HERD, self.options.entities // 2)):
-                x, z = rng.uniform(-_ROAM, _ROAM, 2) + (nx / 2, nz / 2)
+                x, z = rng.uniform(-_ROAM, _ROAM, 2) + np.array([nx / 2, nz / 2])
                 if (where := self.near(x, z)) is not None:
                     spawn(self.worlds, 0, str(kind), where, float(rng.uniform(-180, 180)))
         self.simulation.look()

@@ -62,7 +62,8 @@ def _first_entity(game: Game, eye: np.ndarray, way: np.ndarray, most: float) -> 
     for place in np.flatnonzero(game.read("kind")):
         entity = ENTITIES[int(game.read("kind")[place])]
         feet, half = np.asarray(game.read("body_position")[place], np.float64), entity.width / 2
-        far = _entry(eye, way, feet - (half, 0, half), feet + (half, entity.height, half))
+        low, high = np.array([-half, 0.0, -half]), np.array([half, entity.height, half])
+        far = _entry(eye, way, feet + low, feet + high)
         if far < found[0]:
             found = far, entity.name.replace("_", "")
     return found

@@ -82,6 +82,8 @@ def placed_state(name: str, meta: int = 0) -> int:
         return block_state(name)
     if name in ("flowing_water", "flowing_lava"):
         return block_state(name.removeprefix("flowing_"))
+    if name in ("log", "log2") and meta // 4 in (1, 2):
+        return block_state(block_states()[placed_state(name, meta % 4)].name, axis=" xz"[meta // 4])
     names = {state.name for state in block_states()}
     found = items_of_minedojo(name)
     if not found and name in names:
@@ -179,10 +181,10 @@ def block_facts() -> MappingProxyType[str, np.ndarray]:
 
 @functools.cache
 def states_by_name() -> MappingProxyType[tuple[str, int], int]:
-    """Our state by MineDojo's name and meta of a block; the first of those that look alike to it."""
+    """Our state by MineDojo's name and meta of a block; of those that look alike to it, a block's usual one."""
     facts = block_facts()
     found: dict[tuple[str, int], int] = {}
-    for state in block_states():
+    for state in sorted(block_states(), key=lambda state: state.number != block_state(state.name)):
         found.setdefault((str(facts["block_name"][state.number]), int(facts["block_meta"][state.number])), state.number)
     return MappingProxyType(found)
 

@@ -91,7 +91,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.generate_world_type == "from_file":
-            raise NotSimulatedError("generate_world_type='from_file' is not simulated: worlds of Minecraft are not read")
+            raise NotSimulatedError("generate_world_type='from_file' is not simulated: no files of Minecraft are read")
         if self.generate_world_type not in _WORLDS:
             raise unknown("generate_world_type", str(self.generate_world_type), _WORLDS)
         if (self.specified_biome is None) != (self.generate_world_type != "specified_biome"):
@@ -158,12 +158,13 @@ class Options:
 def inventory_stack(entry: InventoryItem | Sequence[Any]) -> tuple[int, int, int]:
     """Slot, number of our item and count of an `InventoryItem`; the item is 0 for "air"."""
     slot, name, variant, quantity = (*entry, None, None)[:4]
+    place = slot_of(slot)
     if name == "air":
-        return slot_of(slot), 0, 0
+        return place, 0, 0
     number, count = item_number(str(name), int(variant or 0)), int(quantity or 1)
     if not 1 <= count <= items()[number].stack:
         raise InputError(f"{count} {name} in slot {slot!r}: a slot holds 1 to {items()[number].stack} of it")
-    return slot_of(slot), number, count
+    return place, number, count
 
 
 def read_options(arguments: Mapping[str, Any]) -> Options:

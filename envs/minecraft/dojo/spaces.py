@@ -35,9 +35,8 @@ class Text(spaces.Space[np.ndarray]):
     def sample(self, mask: Any | None = None, probability: Any | None = None) -> np.ndarray:
         letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
         assert self.shape is not None
-        picked = [
-            "".join(self.np_random.choice(letters, self.np_random.integers(1, 11))) for _ in range(math.prod(self.shape))
-        ]
+        lengths = self.np_random.integers(1, 11, math.prod(self.shape))
+        picked = ["".join(self.np_random.choice(letters, length)) for length in lengths]
         return np.array(picked, dtype=np.str_).reshape(self.shape)
 
     def contains(self, x: Any) -> bool:
@@ -75,12 +74,12 @@ def action_space(cam_interval: float = 15) -> MultiDiscrete:
     return MultiDiscrete(nvec, [0, 0, 0, middle, middle, 0, 0, 0])
 
 
-def _box(low: float, high: float, *shape: int, dtype: Any = np.float32) -> spaces.Box:
+def _box(low: float, high: float, *shape: int, dtype: Any = np.float32) -> Any:
     return spaces.Box(low, high, shape, dtype)
 
 
-def _flag(*shape: int) -> spaces.Box:
-    return spaces.Box(0, 1, shape, np.bool_)
+def _flag(*shape: int) -> Any:
+    return _box(0, 1, *shape, dtype=np.bool_)
 
 
 def _slots(count: int) -> spaces.Dict:

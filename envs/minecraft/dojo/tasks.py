@@ -4,7 +4,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trunkline.envs.minecraft.blocks import block_states, load
@@ -74,7 +74,6 @@ class Task:
     mobs: tuple[str, ...] = ()
     low: tuple[float, float, float] = (0, 0, 0)
     high: tuple[float, float, float] = (0, 0, 0)
-    guidance: str = field(default="", compare=False)
 
     def solved(self, first: Info, now: Info) -> bool:
         """Whether all goals are reached; never without goals."""
@@ -123,10 +122,17 @@ def _put_in(value: Any, words: Mapping[str, Any]) -> Any:
 
 
 @functools.cache
+def natural_blocks() -> frozenset[str]:
+    """Names of the blocks that terrain and its huts are made of, but for air, liquids and bedrock."""
+    return frozenset(_data()["natural"])
+
+
+@functools.cache
 def obtainable() -> frozenset[int]:
-    """Our items that an agent can come by: drops of blocks and of mobs, and what is made of them."""
-    names = {drop.item for state in block_states() for drop in state.drops}
-    names |= {state.item for state in block_states() if state.shears}
+    """Our items that an agent can come by: drops of natural blocks and of mobs, and what is made of them."""
+    natural = [state for state in block_states() if state.name in natural_blocks()]
+    names = {drop.item for state in natural for drop in state.drops}
+    names |= {state.item for state in natural if state.shears}
     names |= {loot.item for entity in ENTITIES for loot in entity.loot}
     found = {thing.number for thing in items() if thing.name in names}
     while True:
@@ -238,7 +244,7 @@ def _tech_tree(rest: dict[str, Any]) -> Task:
     wanted = [item] if tech is None else _data()["levels"][tech]
     for name in wanted:
         thing = items()[item_number(_target(name))]
-        if thing.kind not in ("tool", "sword", "bow") and not thing.places or thing.tool == "hoe":
+        if thing.tool == "hoe" or (thing.kind not in ("tool", "sword", "bow") and not thing.places):
             raise NotSimulatedError(f"using {name!r} is not simulated")
     got = _named(wanted, rest.pop("obtain_items_reward_weights", 1.0), "obtain_items_reward_weights")
     spent = _named(wanted, rest.pop("use_items_reward_weights", 10.0), "use_items_reward_weights")
@@ -263,7 +269,7 @@ def named_task(name: str, arguments: dict[str, Any]) -> tuple[Task, dict[str, An
         InputError: MineDojo has no such task; with the nearest match.
         NotSimulatedError: a task that the voxel worlds cannot pose.
     """
-    if name.lower() in META_TASKS:
+    if name.lower() in META_TASKS and (arguments.get("target_days") or name not in programmatic_tasks()):
         return meta_task(name.lower(), arguments)
     if name.startswith("creative:") or name.lower() in ("playthrough", "creative"):
         raise NotSimulatedError(f"task {name!r} is not simulated: neither creative tasks nor the playthrough are")
@@ -277,10 +283,8 @@ def named_task(name: str, arguments: dict[str, Any]) -> tuple[Task, dict[str, An
     except NotSimulatedError as error:
         raise NotSimulatedError(f"task {name!r}: {error}") from None
     if asked := fields.get("asks"):
-        words = asked.replace("{what}", str(fields["what"]))
-        for part, word in (("{n} ", "" if fields["n"] == 1 else f"{fields['n']} "), ("_", " ")):
-            words = words.replace(part, word)
-        task = Task(**{**task.__dict__, "prompt": words.replace(" 1 ", " ")})
+        prompt = asked.replace("{what}", str(fields["what"])).replace("_", " ").replace(" 1 ", " ")
+        task = replace(task, prompt=prompt)
     return task, rest
 
 
@@ -334,3 +338,9 @@ def simulated_tasks() -> tuple[str, ...]:
             continue
         found.append(name)
     return tuple(found)
+
+
+def __getattr__(name: str) -> list[str]:
+    if name == "ALL_PROGRAMMATIC_TASK_IDS":  # MineDojo's name for them
+        return list(simulated_tasks())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,10 +15,10 @@ function blockInSight (body, reach = REACH) {
   for (let at = eye.floored(); at; at = ray.next()) {
     const state = body.cells.stateAt(at.x, at.y, at.z)
     if (state <= 0) continue
-    const { shapes, name } = body.cells.block(state)
+    const { name } = body.cells.block(state)
     if (name === 'water' || name === 'lava') continue
     const position = new body.cells.Vec3(at.x, at.y, at.z)
-    const hit = ray.intersect(shapes.length > 0 ? shapes : [[0, 0, 0, 1, 1, 1]], position)
+    const hit = ray.intersect(body.cells.outline(state), position)
     const distance = hit ? hit.pos.minus(eye).dot(direction) : -1 // behind the eye where it is within the block
     if (distance >= 0 && distance <= reach) return { position, state, face: hit.face, point: hit.pos, distance }
   }

@@ -8,17 +8,18 @@ const { Game } = require('./game.js')
 const { ACTIONS } = require('./hands.js')
 const { Observer, SLOTS, windowSlot } = require('./observe.js')
 const { Player } = require('./player.js')
+const { View } = require('./view.js')
 
 const MOST = 8 // players
 
 class Arena {
   static async open (options) {
-    const { agents = 1, generator = 'superflat', seed = 0, voxels = 32, range = 32, port = null, terrain = null } = options
+    const { agents = 1, generator = 'superflat', seed = 0, voxels = 32, range = 32, port = null, terrain = null, facts } = options
     between('agents', agents, 1, MOST)
     between('voxels', voxels, 0, 64)
     between('seed', seed, 0, 2 ** 31 - 1)
     if (port !== null) between('port', port, 1, 65535)
-    const game = await Game.start({ seed, generator, port })
+    const game = await Game.start({ seed, generator, port, facts })
     if (terrain) game.terrain.lay('world', terrain)
     const volume = voxels ** 3
     const cells = new Uint16Array(agents * volume)
@@ -135,11 +136,13 @@ class Arena {
     const volume = between('blocks in the box', nx * ny * nz, 1, 2 ** 24)
     const states = new Uint16Array(volume)
     const world = this.game.server.overworld
-    const { Vec3 } = this.players[0].cells
-    let at = 0
-    for (let i = x; i < x + nx; i++) {
-      for (let j = y; j < y + ny; j++) {
-        for (let k = z; k < z + nz; k++) states[at++] = await world.getBlockStateId(new Vec3(i, j, k))
+    for (let i = x >> 4; i <= (x + nx - 1) >> 4; i++) {
+      for (let k = z >> 4; k <= (z + nz - 1) >> 4; k++) await world.getColumn(i, k) // makes it if need be
+    }
+    const view = new View({ getColumn: (i, k) => world.getLoadedColumn(i, k), on: () => {} })
+    for (let i = 0; i < nx; i++) {
+      for (let k = 0; k < nz; k++) {
+        for (let j = 0; j < ny; j++) states[(i * ny + j) * nz + k] = Math.max(0, view.stateAt(x + i, y + j, z + k))
       }
     }
     return nd(states, [nx, ny, nz])

@@ -18,23 +18,28 @@ const { Terrain } = require('./terrain.js')
 const TICK = 0.05 // s
 const VIEW = 3 // chunks that a player is sent to each side
 const NEVER = 2 ** 31 - 1 // ms, the longest that a timer can wait
+const NO_FACTS = { damage: {}, outlines: { states: [], boxes: new Float64Array(0) } }
 const SPAWN = new Vec3(0.5, 80, 0.5)
 
 class Game {
-  constructor (server, terrain, names, seed) {
+  constructor (server, terrain, names, seed, facts) {
     this.server = server
     this.terrain = terrain
     this.names = names
     this.seed = seed
+    this.damage = facts.damage
+    const { states, boxes } = facts.outlines
+    this.outlines = new Map(Array.from(states, (state, row) => [state, [Array.from(boxes.subarray(6 * row, 6 * row + 6))]]))
     this.edited = new Set()
     this.restart()
   }
 
   /**
-   * @param {{seed: number, generator: string, port: ?number}} options a port of this machine where a game can be joined
-   *   to watch; without one nobody else can connect.
+   * @param {{seed: number, generator: string, port: ?number, facts: object}} options a port of this machine where a game
+   *   can be joined to watch; without one nobody else can connect. `facts` holds the damage of items by name, and the
+   *   outlines of blocks that nothing collides with.
    */
-  static async start ({ seed, generator: name, port }) {
+  static async start ({ seed, generator: name, port, facts = NO_FACTS }) {
     const registry = require('prismarine-registry')(VERSION)
     for (const { name } of registry.blocksArray) registry.blockLoot[name] ??= { block: name, drops: [] } // or digging throws
     const names = new Names(registry)
@@ -62,7 +67,7 @@ class Game {
       plugins: {}
     })
     server.log = () => {}
-    const game = new Game(server, terrain, names, seed)
+    const game = new Game(server, terrain, names, seed, facts)
     try {
       await once(server, 'ready') // rejects on an error
     } catch (error) {
@@ -109,6 +114,7 @@ class Game {
     })
     server.on('newPlayer', player => {
       player.worldSendRestOfChunks = () => player.worldSendInitialChunks() // all at once, not one each 5 ms
+      player.on('attack', blow => { blow.damage = this.damage[player.inventory.slots[36 + player.heldItemSlot]?.name] ?? 1 })
       player.on('sendChunk', ({ chunk }) => mask(chunk))
     })
     server.on('error', error => failures.raise(error))

@@ -12,7 +12,7 @@ const SLOTS = 36 // hotbar first, then the three rows above it
 const STATE = [
   'x', 'y', 'z', 'yaw', 'pitch', 'vx', 'vy', 'vz', 'on_ground', 'health', 'food', 'in_water', 'in_lava', 'slot', 'events',
   'dig_x', 'dig_y', 'dig_z', 'dig_progress', 'origin_x', 'origin_y', 'origin_z',
-  'collided', 'touched', 'touched_x', 'touched_y', 'touched_z', 'struck', 'killed'
+  'collided', 'touched', 'touched_x', 'touched_y', 'touched_z', 'struck', 'struck_health', 'killed'
 ]
 
 const windowSlot = slot => slot < 9 ? 36 + slot : slot
@@ -55,7 +55,7 @@ class Observer {
     const { players, size } = this
     const state = new Float64Array(players.length * STATE.length)
     const moved = []
-    players.forEach(({ body, bot, hands, window }, row) => {
+    players.forEach(({ game, body, bot, hands, window }, row) => {
       const { position: p, velocity: v } = body
       if (window) {
         window.follow(p)
@@ -70,7 +70,7 @@ class Observer {
       state.set([
         p.x, p.y, p.z, body.yaw, body.pitch, v.x, v.y, v.z, body.onGround, bot.health, bot.food, body.state.isInWater,
         body.state.isInLava, bot.quickBarSlot, hands.events, x, y, z, dig?.progress ?? 0, i, j, k,
-        body.state.isCollidedHorizontally, touched !== null, at.x, at.y, at.z, struck, killed
+        body.state.isCollidedHorizontally, touched !== null, at.x, at.y, at.z, struck, game.server.entities[struck]?.health ?? 0, killed
       ], row * STATE.length)
       hands.forget()
     })

@@ -61,7 +61,7 @@ class Player {
   embody (size, cells) {
     const { bot } = this
     this.view = new View(bot.world)
-    this.cells = new Cells(bot.registry, (x, y, z) => this.view.stateAt(x, y, z))
+    this.cells = new Cells(bot.registry, (x, y, z) => this.view.stateAt(x, y, z), this.game.outlines)
     this.body = new Body(bot.registry, this.cells)
     this.hands = new Hands(this)
     this.window = size > 0 ? new Window(this.view, size, cells) : null

@@ -2,6 +2,7 @@
 /** The blocks that a player's own copy of the world holds, read without an object per block. */
 
 const SECTION = 4096
+const CUBE = [[0, 0, 0, 1, 1, 1]]
 
 /** Block states by coordinates, from a prismarine-world; remembers the column last asked for. */
 class View {
@@ -43,8 +44,12 @@ class View {
  * before it asks for the next of the same state, except at water, of which it collects several: those are copies.
  */
 class Cells {
-  /** @param {(x: number, y: number, z: number) => number} stateAt −1 where nothing is known. */
-  constructor (registry, stateAt) {
+  /**
+   * @param {(x: number, y: number, z: number) => number} stateAt −1 where nothing is known.
+   * @param {Map<number, number[][]>} outlines of blocks that nothing collides with.
+   */
+  constructor (registry, stateAt, outlines = new Map()) {
+    this.outlines = outlines
     this.Block = require('prismarine-block')(registry)
     this.Vec3 = require('vec3').Vec3
     this.stateAt = stateAt
@@ -60,6 +65,12 @@ class Cells {
       this.known[state] = block
     }
     return block
+  }
+
+  /** The boxes of a block that a crosshair meets. */
+  outline (state) {
+    const { shapes } = this.block(state)
+    return shapes.length > 0 ? shapes : this.outlines.get(state) ?? CUBE
   }
 
   getBlock (position) {

@@ -13,7 +13,10 @@ from trunkline.envs.registry import make_worlds, sample_tasks
 from trunkline.errors import InputError, unknown
 
 # What can be installed, by name: the module that has `install(say)` and `check() -> str` of it.
-SOFTWARE = {"minecraft-server": "trunkline.envs.minecraft.server_setup"}
+SOFTWARE = {
+    "minecraft-server": "trunkline.envs.minecraft.server_setup",
+    "minedojo": "trunkline.envs.minecraft.minedojo_setup",
+}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,0 +1,40 @@
+"""The Minecraft tasks on a real protocol server: `minecraft_server/approach`, `break`, `interact`, `hunt`, `place`.
+
+This module only names the tasks; the class that runs them is imported when it is asked for.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from trunkline.envs.base import World
+from trunkline.envs.minecraft.server_tasks import LEFT_OUT, SERVER_FAMILY, TASKS, server_splits
+from trunkline.envs.registry import world
+from trunkline.envs.spec import TaskSpec
+
+
+@world(SERVER_FAMILY)
+class MinecraftServerFamily(World):
+    """The family `minecraft_server`; never made itself, see `world_class`."""
+
+    family = SERVER_FAMILY
+    left_out: ClassVar[Mapping[str, str]] = LEFT_OUT
+
+    @classmethod
+    def task_names(cls) -> tuple[str, ...]:
+        return TASKS
+
+    @classmethod
+    def world_class(cls, task: str) -> type[World]:
+        from trunkline.envs.minecraft.server_world import MinecraftServerWorld
+
+        return MinecraftServerWorld
+
+    @classmethod
+    def splits(cls, task: str) -> tuple[str, ...]:
+        return server_splits(task)
+
+    @classmethod
+    @abstractmethod
+    def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
+        """Left to the class that runs the tasks."""
