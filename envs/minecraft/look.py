@@ -117,7 +117,8 @@ def tables() -> Tables:
         low[i], high[i] = (0.0, 1.0) if kind[i] == FULL else (state.box[:3], state.box[3:])
     parts = [part for model in _MODELS for part in model]
     count = np.array([len(model) for model in _MODELS], np.int32)
-    corners = [np.array([[p.low, p.high] for p in model] or [[[0.0] * 3] * 2]) for model in _MODELS]
+    nothing = [((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))]
+    corners = [np.array([(p.low, p.high) for p in model] or nothing) for model in _MODELS]
     middle = [float(box[..., 1].min() + box[..., 1].max()) / 2 for box in corners]
     reach = [box - np.array([0.0, m, 0.0]) for box, m in zip(corners, middle, strict=True)]
     # The farthest corner may mix coordinates of both corners of a box.

@@ -29,7 +29,7 @@ from trunkline.envs.minecraft.dojo.names import NotSimulatedError as NotOurs
 from trunkline.envs.minecraft.items import items
 from trunkline.envs.minecraft.minedojo_setup import VENV
 from trunkline.envs.minecraft.views import STATUS
-from trunkline.envs.remote.process import RemoteProcess
+from trunkline.envs.remote.process import RemoteCallError, RemoteProcess
 from trunkline.envs.spec import SensorSpec
 from trunkline.errors import InputError
 
@@ -122,6 +122,9 @@ class MineDojo:
         )
         try:
             made = self._process.call("make", task_id=config.task_id, kwargs=config.arguments())
+        except RemoteCallError as error:
+            self._process.close()
+            raise InputError(f"{error} (task {config.task_id!r}, options {dict(config.options)})") from None
         except BaseException:
             self._process.close()
             raise

@@ -99,6 +99,8 @@ def _leaves(space: Any, path: str = "") -> list[str]:
 
 def main() -> None:
     """Serve until the client is gone."""
+    here = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path or os.curdir) != here]  # it has a `minedojo.py`
     wire = load_wire()
     game = Game()
     try:

@@ -24,7 +24,8 @@ def lit(color: Sequence[float], level: np.ndarray) -> np.ndarray:
     """An opaque picture of one colour, brighter or darker by a factor (16, 16)."""
     picture = np.full((SIDE, SIDE, 4), 255.0)
     picture[..., :3] = np.asarray(color)[None, None] * level[..., None]
-    return np.clip(picture.round(), 0, 255).astype(np.uint8)
+    pixels: np.ndarray = np.clip(picture.round(), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def grain(rng: np.random.Generator, fine: float, coarse: float = 0.0, cell: int = 4) -> np.ndarray:
@@ -55,7 +56,7 @@ def planks(rng: np.random.Generator, color: Color) -> np.ndarray:
     level += 0.03 * rng.uniform(-1, 1, (SIDE, SIDE))
     joints = rng.permutation(4) * 4 + 1
     level[_ROW % 4 == 3] = 0.66
-    level[(_COLUMN == joints[board]) & (_ROW % 4 != 3)] *= 0.74
+    level[(joints[board] == _COLUMN) & (_ROW % 4 != 3)] *= 0.74
     return lit(color, level)
 
 
@@ -118,7 +119,8 @@ def framed(picture: np.ndarray, dark: float = 0.72, bright: float = 1.12) -> np.
     out[:, 0, :3] *= bright
     out[-1, :, :3] *= dark
     out[:, -1, :3] *= dark
-    return np.clip(out, 0, 255).astype(np.uint8)
+    pixels: np.ndarray = np.clip(out, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def studded(rng: np.random.Generator, ground: np.ndarray, color: Color, clusters: int = 6) -> np.ndarray:
@@ -133,12 +135,14 @@ def studded(rng: np.random.Generator, ground: np.ndarray, color: Color, clusters
 
 def layered(rng: np.random.Generator, color: Color) -> np.ndarray:
     """Sandstone: beds that lie on each other."""
-    return lit(color, 1 + 0.09 * rng.uniform(-1, 1, (SIDE, 1)).repeat(SIDE, 1) + 0.04 * rng.uniform(-1, 1, (SIDE, SIDE)))
+    beds = 0.09 * rng.uniform(-1, 1, (SIDE, 1)).repeat(SIDE, 1)
+    return lit(color, 1 + beds + 0.04 * rng.uniform(-1, 1, (SIDE, SIDE)))
 
 
 def woven(rng: np.random.Generator, color: Color) -> np.ndarray:
     """Wool."""
-    return lit(color, 1 + 0.05 * np.where((_ROW // 2 + _COLUMN // 2) % 2 == 0, 1, -1) + 0.06 * rng.uniform(-1, 1, (SIDE, SIDE)))
+    weave = 0.05 * np.where((_ROW // 2 + _COLUMN // 2) % 2 == 0, 1, -1)
+    return lit(color, 1 + weave + 0.06 * rng.uniform(-1, 1, (SIDE, SIDE)))
 
 
 def capped(rng: np.random.Generator, below: np.ndarray, cap: np.ndarray, depth: int = 3) -> np.ndarray:

@@ -14,6 +14,12 @@ MOST_CELLS = 1 << 29  # of a world: planes of leaps are indexed with 31 bits
 LARGEST = 4096  # pixels of a side
 
 
+def _dtypes(struct: Any) -> dict[str, Any]:
+    """The arrays of a Warp struct, and of what they are."""
+    kinds = {name: variable.type for name, variable in struct.vars.items()}
+    return {name: kind.dtype for name, kind in kinds.items() if hasattr(kind, "dtype")}
+
+
 class Renderer:
     """Draws worlds.
 
@@ -61,9 +67,9 @@ class Renderer:
             setattr(scene, name, worlds.fields[name])
         looks = tables()
         for name, table in looks.scene.items():
-            setattr(scene, name, self._array(table, cast_kernels.Scene.vars[name].type.dtype))
+            setattr(scene, name, self._array(table, _dtypes(cast_kernels.Scene)[name]))
         for name, table in looks.models.items():
-            setattr(models, name, self._array(table, view_kernels.Models.vars[name].type.dtype))
+            setattr(models, name, self._array(table, _dtypes(view_kernels.Models)[name]))
         self._scene, self._models = scene, models
         half = float(np.tan(np.radians(fov_degrees) / 2))
         picture = draw_kernels.Picture()
@@ -78,6 +84,7 @@ class Renderer:
 
     def _make_room(self, count: int) -> None:
         """Have memory for at least `count` pictures."""
+        count = max(count, 1)
         if count <= self._room:
             return
         wp, device, picture, pixels = self._wp, self._device, self._picture, self.rows * self.cols
@@ -88,10 +95,9 @@ class Renderer:
         picture.segmentation = wp.zeros(count * pixels * 2 * picture.has_segmentation, dtype=wp.int32, device=device)
         views, most = self._view.Views(), self.worlds.entities
         views.most = most
-        for name, variable in self._view.Views.vars.items():
-            if name != "most":
-                places = count * most if name.startswith("body_") else count
-                setattr(views, name, wp.zeros(places, dtype=variable.type.dtype, device=device))
+        for name, dtype in _dtypes(self._view.Views).items():
+            places = count * most if name.startswith("body_") else count
+            setattr(views, name, wp.zeros(places, dtype=dtype, device=device))
         self._views = views
         self._eyes = wp.zeros(count, dtype=wp.vec3d, device=device)
         self._yaw = wp.zeros(count, dtype=wp.float32, device=device)

@@ -4,118 +4,64 @@ Alpha is 0 where a picture is cut out, GLOWING where it needs no light, and 255 
 """
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
 from trunkline.envs.minecraft import paint
+from trunkline.envs.minecraft.colors import (
+    DYES,
+    FLOWERS,
+    LINED,
+    MATERIALS,
+    METALS,
+    MIXED,
+    ORES,
+    PLAIN,
+    TREES,
+)
 from trunkline.envs.minecraft.paint import SIDE, Color
 
 GLOWING = 254
-
-_STONE, _DIRT, _SAND, _RED_SAND, _GRASS, _SNOW = (
-    (126, 126, 128), (134, 96, 67), (219, 207, 163), (190, 102, 33), (98, 158, 58), (240, 248, 250),
-)  # fmt: skip
-_DYES: dict[str, Color] = {
-    "white": (233, 236, 236), "orange": (240, 118, 19), "magenta": (189, 68, 179), "light_blue": (58, 175, 217),
-    "yellow": (248, 198, 39), "lime": (112, 185, 25), "pink": (237, 141, 172), "gray": (62, 68, 71),
-    "light_gray": (142, 142, 134), "cyan": (21, 137, 145), "purple": (121, 42, 172), "blue": (53, 57, 157),
-    "brown": (114, 71, 40), "green": (84, 109, 27), "red": (161, 39, 34), "black": (26, 27, 31),
-}  # fmt: skip
-# Bark, wood and leaves.
-_TREES: dict[str, tuple[Color, Color, Color]] = {
-    "oak": ((104, 82, 50), (178, 143, 88), (58, 122, 36)),
-    "spruce": ((58, 38, 22), (114, 84, 48), (48, 84, 58)),
-    "birch": ((214, 212, 203), (200, 183, 122), (104, 146, 70)),
-    "acacia": ((104, 98, 88), (170, 92, 50), (110, 140, 30)),
-    "jungle": ((86, 68, 26), (160, 115, 80), (52, 130, 20)),
-    "dark_oak": ((60, 46, 26), (68, 44, 22), (40, 92, 24)),
-}
-_ORES: dict[str, Color] = {
-    "coal": (40, 40, 42), "iron": (216, 175, 147), "gold": (252, 226, 90), "lapis": (38, 76, 176),
-    "redstone": (214, 22, 18), "diamond": (98, 232, 226), "emerald": (34, 208, 92),
-}  # fmt: skip
-_METALS: dict[str, Color] = {
-    "coal": (24, 24, 26), "iron": (222, 222, 222), "gold": (248, 210, 62), "lapis": (36, 70, 150),
-    "redstone": (172, 26, 6), "diamond": (104, 226, 220), "emerald": (46, 202, 94),
-}  # fmt: skip
-_FLOWERS: dict[str, tuple[Color, Color]] = {
-    "dandelion": ((252, 218, 32), (240, 180, 16)), "poppy": ((222, 34, 26), (56, 18, 16)),
-    "blue_orchid": ((42, 172, 240), (220, 240, 250)), "allium": ((184, 112, 236), (214, 160, 250)),
-    "azure_bluet": ((236, 240, 244), (240, 214, 60)), "red_tulip": ((212, 44, 36), (240, 80, 60)),
-    "orange_tulip": ((236, 130, 38), (250, 170, 70)), "white_tulip": ((236, 240, 236), (214, 226, 214)),
-    "pink_tulip": ((236, 160, 196), (250, 196, 220)), "oxeye_daisy": ((240, 242, 240), (244, 206, 44)),
-    "cornflower": ((72, 104, 226), (46, 66, 170)), "lily_of_the_valley": ((248, 250, 248), (212, 236, 212)),
-}  # fmt: skip
-_PLAIN: dict[str, tuple[Color, float, float]] = {  # colour, grain of pixels and of patches
-    "stone": (_STONE, 0.05, 0.06), "dirt": (_DIRT, 0.14, 0.1), "sand": (_SAND, 0.06, 0.02),
-    "red_sand": (_RED_SAND, 0.08, 0.03), "clay": ((160, 166, 178), 0.04, 0.03), "snow": (_SNOW, 0.025, 0.01),
-    "grass_block_top": (_GRASS, 0.14, 0.08), "grass_path_top": ((150, 124, 66), 0.1, 0.05),
-    "obsidian": ((22, 17, 34), 0.35, 0.3), "netherrack": ((112, 54, 52), 0.2, 0.18),
-    "terracotta": ((152, 94, 68), 0.04, 0.02), "packed_ice": ((142, 180, 250), 0.04, 0.05),
-    "ice": ((152, 190, 252), 0.03, 0.06), "sandstone_top": ((224, 214, 170), 0.03, 0.02),
-    "sandstone_bottom": ((214, 202, 154), 0.07, 0.04), "red_sandstone_top": ((188, 100, 34), 0.03, 0.02),
-    "red_sandstone_bottom": ((180, 94, 30), 0.07, 0.04), "white_terracotta": ((210, 178, 161), 0.03, 0.02),
-    "orange_terracotta": ((162, 84, 38), 0.03, 0.02), "yellow_terracotta": ((186, 133, 36), 0.03, 0.02),
-    "red_terracotta": ((143, 61, 47), 0.03, 0.02), "brown_terracotta": ((77, 51, 36), 0.03, 0.02),
-    "farmland": ((118, 80, 50), 0.05, 0.0), "farmland_moist": ((74, 46, 26), 0.05, 0.0),
-    "water": ((52, 100, 190), 0.06, 0.03),
-}  # fmt: skip
-_MIXED: dict[str, tuple[Color, ...]] = {
-    "granite": ((154, 106, 88), (170, 122, 102), (134, 90, 76)), "diorite": ((206, 206, 208), (176, 176, 178), (232, 232, 232)),
-    "andesite": ((134, 136, 136), (148, 150, 150), (118, 120, 120)), "gravel": ((132, 128, 126), (106, 102, 100), (160, 154, 150), (88, 84, 84)),
-    "bedrock": ((52, 52, 52), (88, 88, 88), (124, 124, 124), (28, 28, 28)), "coarse_dirt": (_DIRT, (104, 76, 54), (128, 116, 104)),
-    "podzol_top": ((92, 62, 26), (122, 84, 36), (76, 52, 24)),
-}  # fmt: skip
-# What items whose names begin or end so are made of.
-_MATERIALS: dict[str, Color] = {
-    "wooden": (150, 112, 62), "stone": (140, 140, 142), "iron": (214, 214, 214), "golden": (246, 208, 62),
-    "gold": (246, 208, 62), "diamond": (92, 224, 218), "emerald": (40, 206, 96), "coal": (36, 36, 38),
-    "charcoal": (54, 46, 38), "redstone": (196, 24, 12), "lapis": (40, 76, 170), "bone": (226, 222, 200),
-    "beef": (186, 60, 52), "porkchop": (236, 150, 140), "mutton": (200, 84, 70), "apple": (206, 40, 36),
-    "stick": (134, 100, 56), "leather": (166, 98, 52), "feather": (240, 240, 240), "wheat": (214, 184, 84),
-    "bread": (190, 132, 62), "flint": (58, 58, 60), "string": (232, 232, 232), "clay": (160, 166, 178),
-}  # fmt: skip
-_LINED = {"farmland", "farmland_moist"}
 
 
 def picture(name: str) -> np.ndarray:
     """(16, 16, 4) uint8: red, green, blue, alpha. A name that is not known gets a colour of its own."""
     rng = paint.generator(name)
     stem, _, last = name.rpartition("_")
-    if name in _PLAIN:
-        plain = paint.speckled(rng, *_PLAIN[name])
-        if name in _LINED:  # furrows
+    if name in PLAIN:
+        plain = paint.speckled(rng, *PLAIN[name])
+        if name in LINED:  # furrows
             plain[3::4, :, :3] = plain[3::4, :, :3] // 4 * 3
         return plain
-    if name in _MIXED:
-        return paint.mottled(rng, _MIXED[name])
-    if name in _FLOWERS:
-        return paint.flower(rng, *_FLOWERS[name])
+    if name in MIXED:
+        return paint.mottled(rng, MIXED[name])
+    if name in FLOWERS:
+        return paint.flower(rng, *FLOWERS[name])
     if name in _ODD:
-        painted: np.ndarray = _ODD[name](rng)
-        return painted
-    if last == "wool" and stem in _DYES:
-        return paint.woven(rng, _DYES[stem])
-    if last == "ore" and stem in _ORES:
-        return paint.studded(rng, picture("stone"), _ORES[stem])
-    if last == "block" and stem in _METALS:
-        return paint.framed(paint.speckled(rng, _METALS[stem], 0.05, 0.06))
+        return _ODD[name](rng)
+    if last == "wool" and stem in DYES:
+        return paint.woven(rng, DYES[stem])
+    if last == "ore" and stem in ORES:
+        return paint.studded(rng, picture("stone"), ORES[stem])
+    if last == "block" and stem in METALS:
+        return paint.framed(paint.speckled(rng, METALS[stem], 0.05, 0.06))
     if stem == "wheat" or last in ("0", "7"):
         return _crop(rng, stem, int(last))
     tree = _tree(rng, name)
     if tree is not None:
         return tree
     if name.startswith("polished_"):
-        return paint.framed(paint.mottled(rng, _MIXED[name.removeprefix("polished_")], 0.03), 0.82, 1.08)
+        return paint.framed(paint.mottled(rng, MIXED[name.removeprefix("polished_")], 0.03), 0.82, 1.08)
     return paint.framed(paint.speckled(rng, _own_color(name)))
 
 
 def _own_color(name: str) -> Color:
     words = name.split("_")
-    for word, color in _MATERIALS.items():
+    for word, color in MATERIALS.items():
         if word in (words[0], words[-1]):
             return color
-    for dye, color in _DYES.items():
+    for dye, color in DYES.items():
         if name.startswith(dye):
             return color
     red, green, blue = paint.generator(name + " colour").integers(60, 220, 3)
@@ -123,9 +69,9 @@ def _own_color(name: str) -> Color:
 
 
 def _tree(rng: np.random.Generator, name: str) -> np.ndarray | None:
-    for kind in sorted(_TREES, key=len, reverse=True):
+    for kind in sorted(TREES, key=len, reverse=True):
         if name.startswith(kind + "_"):
-            around, wood, leaves = _TREES[kind]
+            around, wood, leaves = TREES[kind]
             part = name.removeprefix(kind + "_")
             if part == "log":
                 return paint.birch_bark(rng) if kind == "birch" else paint.bark(rng, around)
@@ -200,10 +146,10 @@ def _panelled(rng: np.random.Generator, window: bool) -> np.ndarray:
     return out
 
 
-def _chest(rng: np.random.Generator, lock: bool) -> np.ndarray:
+def _chest(rng: np.random.Generator, lid: bool = True, lock: bool = False) -> np.ndarray:
     out = paint.framed(paint.planks(rng, (164, 112, 44)))
     out[0, :, :3] = out[-1, :, :3] = out[:, 0, :3] = out[:, -1, :3] = (60, 40, 18)
-    if lock is not None:
+    if lid:
         out[5, :, :3] = (60, 40, 18)
     if lock:
         paint.rectangle(out, slice(4, 8), slice(7, 9), (206, 206, 206))
@@ -333,7 +279,7 @@ def _face(rng: np.random.Generator, skin: Color, eyes: Color, muzzle: Color, whi
     return paint.rectangle(out, slice(10, 15), slice(4, 12), muzzle)
 
 
-_ODD = {
+_ODD: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "air": lambda rng: paint.empty(),
     "grass_block_side": lambda rng: _grass_side(rng, "grass_block_top"),
     "grass_block_snow": lambda rng: _grass_side(rng, "snow"),
@@ -360,9 +306,9 @@ _ODD = {
     "furnace_top": lambda rng: paint.framed(paint.speckled(rng, (118, 118, 118), 0.05)),
     "oak_door_upper": lambda rng: _panelled(rng, True),
     "oak_door_lower": lambda rng: _panelled(rng, False),
-    "chest_top": lambda rng: _chest(rng, None),
-    "chest_side": lambda rng: _chest(rng, False),
-    "chest_front": lambda rng: _chest(rng, True),
+    "chest_top": lambda rng: _chest(rng, lid=False),
+    "chest_side": lambda rng: _chest(rng),
+    "chest_front": lambda rng: _chest(rng, lock=True),
     "crafting_table_top": lambda rng: _table(rng, True),
     "crafting_table_side": lambda rng: _table(rng, False),
     "bookshelf": _books,
