@@ -12,10 +12,12 @@ from voxel_play import FLOOR, Play
 from trunkline.envs.minecraft import actions
 from trunkline.envs.minecraft.blocks import block_state
 from trunkline.envs.minecraft.palette import state_to_palette
+from trunkline.envs.minecraft.server import MinecraftServer, ServerConfig
 from trunkline.envs.minecraft.server_process import PACKAGES
 from trunkline.envs.minecraft.server_tasks import TASKS
 from trunkline.envs.minecraft.tasks import SPLITS
 from trunkline.envs.registry import make_worlds, sample_tasks, splits, tasks
+from trunkline.envs.remote.process import RemoteError
 from trunkline.errors import InputError
 
 BLIND = ("status", "interaction", "target_state")
@@ -225,7 +227,8 @@ def test_broken_servers_lose_their_episodes_alone_which_are_run_again(installed,
     os.kill(killed.pid, signal.SIGKILL)
     os.kill(stopped.pid, signal.SIGSTOP)
     stopped._process.timeout_s = 0.5
-    monkeypatch.setattr(garbled._process, "receive", lambda: {"tick": 1, "state": np.full((1, 30), np.nan)})
+    told = {**garbled._process.call("observe"), "changes": np.array([[0, 5, 5, 5, 60000]], np.int32)}
+    monkeypatch.setattr(garbled._process, "receive", lambda: told)
     _, _, _, truncated, info = world.step(world.expert_actions())
     assert info["lost"].tolist() == [True, True, True, False] == info["rerun"].tolist() == truncated.tolist()
     for row, reason in enumerate(("signal 9", "within 0.5 s", "not a server's")):
@@ -241,7 +244,6 @@ def test_broken_servers_lose_their_episodes_alone_which_are_run_again(installed,
 
 def test_a_server_that_cannot_be_replaced_is_an_error_and_leaves_nothing(installed, specs, monkeypatch):
     from trunkline.envs.minecraft import server_engine
-    from trunkline.envs.remote.process import RemoteError
 
     before = children()
     world = make("approach", 1)
@@ -256,3 +258,12 @@ def test_a_server_that_cannot_be_replaced_is_an_error_and_leaves_nothing(install
         world.reset(options={"tasks": specs["approach"][:1]})
     world.close()
     assert len(started) == 3 and children() <= before
+
+
+def test_an_answer_without_its_parts_ends_the_server(installed, monkeypatch):
+    before = children()
+    server = MinecraftServer(ServerConfig(voxels=0))
+    monkeypatch.setattr(server._process, "receive", lambda: {"tick": 1, "state": np.full((1, 30), np.nan)})
+    with pytest.raises(RemoteError, match="not a server's"):
+        server.step(0, (0, 0))
+    assert children() <= before

@@ -7,8 +7,10 @@ of tools) stays as it was at first.
 Legend: W worlds, M entities of a world.
 """
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,10 @@ from trunkline.envs.minecraft.packages import find_node
 from trunkline.envs.minecraft.palette import palette_to_states, state_to_palette
 from trunkline.envs.minecraft.server import MinecraftServer, ServerConfig, Terrain
 from trunkline.envs.minecraft.server_mirror import Mirror
-from trunkline.envs.minecraft.server_observation import ServerObservation
 from trunkline.envs.minecraft.server_process import PACKAGES
 from trunkline.envs.remote.process import RemoteCallError, RemoteError
 from trunkline.envs.warp import start_warp
+from trunkline.errors import InputError
 
 _STARTS = 3  # in a row that may fail before a server is not replaced again
 _BODY = ("kind", "body_position", "body_yaw", "body_health")
@@ -68,13 +70,10 @@ class ServerEngine:
         """
         for row in rows.tolist():
             self._losses.pop(row, None)
-        with ThreadPoolExecutor(len(rows)) as pool:
-            told = list(pool.map(self._begin, rows.tolist()))
-        for row, (observation, _) in zip(rows.tolist(), told, strict=True):
-            self.mirror.begin(row, observation)
-        self._edit(np.concatenate([changes for _, changes in told]))
+        with ThreadPoolExecutor(min(len(rows), 2 * (os.cpu_count() or 1))) as pool:
+            self._edit(np.concatenate(list(pool.map(self._begin, rows.tolist()))))
 
-    def _begin(self, row: int) -> tuple[ServerObservation, np.ndarray]:
+    def _begin(self, row: int) -> np.ndarray:
         for left in reversed(range(_STARTS)):
             try:
                 return self._reset(row)
@@ -84,8 +83,8 @@ class ServerEngine:
                     raise RemoteError(f"world {row}: {error}") from error
         raise AssertionError("unreachable")
 
-    def _reset(self, row: int) -> tuple[ServerObservation, np.ndarray]:
-        """What the server tells after it was set up, and the blocks that it has otherwise: row, x, y, z, state."""
+    def _reset(self, row: int) -> np.ndarray:
+        """Set a server up as its world is; returns the blocks that it has otherwise: row, x, y, z, state."""
         server = self.servers[row]
         if server is None:
             server = self.servers[row] = MinecraftServer(self.config)
@@ -109,9 +108,11 @@ class ServerEngine:
             clear=_CLEAR,
             restart=True,
         )
-        there = palette_to_states(server.blocks((0, 0, 0), self.worlds.size).astype(np.int64))
-        x, y, z = np.nonzero(there != states)
-        return observation, np.stack([np.full(len(x), row), x, y, z, there[x, y, z]], 1).astype(np.int32)
+        with _sound_answers():
+            self.mirror.begin(row, observation)
+            there = palette_to_states(server.blocks((0, 0, 0), self.worlds.size).astype(np.int64))
+            x, y, z = np.nonzero(there != states)
+            return np.stack([np.full(len(x), row), x, y, z, there[x, y, z]], 1).astype(np.int32)
 
     # Ticks
 
@@ -129,10 +130,11 @@ class ServerEngine:
         for row in asked:
             server = self.servers[row]
             if server is not None:
-                observation = self._guarded(row, server.receive_step)
-                if observation is not None:
-                    changed.append(self._follow(row, observation))
-        self._edit(np.concatenate(changed) if changed else np.zeros((0, 5), np.int32))
+                changes = self._guarded(row, self._follow, row, server)
+                if changes is not None:
+                    changed.append(changes)
+        if changed:
+            self._edit(np.concatenate(changed))
         self._look.launch()
 
     def _guarded(self, row: int, call: Callable[..., Any], *args: Any) -> Any:
@@ -144,15 +146,17 @@ class ServerEngine:
             self._end(row)
             return None
 
-    def _follow(self, row: int, observation: ServerObservation) -> np.ndarray:
+    def _follow(self, row: int, server: MinecraftServer) -> np.ndarray:
         """What a server tells goes into its world; returns the blocks that changed: row, x, y, z, state."""
-        changes = np.array(observation.changes)
-        changes[:, 0] = row
-        at = changes[:, 1:4]
-        changes = changes[((at >= 0) & (at < np.asarray(self.worlds.size))).all(1)]
-        changes[:, 4] = palette_to_states(changes[:, 4])
-        self.mirror.follow(row, observation, changes[:, 1:])
-        return changes
+        observation = server.receive_step()
+        with _sound_answers():
+            changes = np.array(observation.changes)
+            changes[:, 0] = row
+            at = changes[:, 1:4]
+            changes = changes[((at >= 0) & (at < np.asarray(self.worlds.size))).all(1)]
+            changes[:, 4] = palette_to_states(changes[:, 4])
+            self.mirror.follow(row, observation, changes[:, 1:])
+            return changes
 
     def _edit(self, changes: np.ndarray) -> None:
         if not len(changes):
@@ -183,3 +187,12 @@ class ServerEngine:
         server, self.servers[row] = self.servers[row], None
         if server is not None:
             server.close()
+
+
+@contextmanager
+def _sound_answers() -> Iterator[None]:
+    """Numbers that mean nothing (an item, a block, a place that there is not) are a broken server's."""
+    try:
+        yield
+    except (InputError, LookupError, TypeError, ValueError) as error:
+        raise RemoteError(f"{PACKAGES.name}: an answer that is not a server's: {error!r}") from error

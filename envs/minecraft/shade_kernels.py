@@ -29,10 +29,11 @@ def light_cell(scene: Scene, state: int, cell: int, face: int):
     column = cell // scene.ny
     height = cell - column * scene.ny
     if int(scene.kind[state]) == wp.static(FULL):
-        column += wp.where(face == 0, -scene.nz, 0) + wp.where(face == 1, scene.nz, 0)
-        column += wp.where(face == 4, -1, 0) + wp.where(face == 5, 1, 0)
+        x = column // scene.nz
+        z = column - x * scene.nz + wp.where(face == 4, -1, 0) + wp.where(face == 5, 1, 0)
+        x += wp.where(face == 0, -1, 0) + wp.where(face == 1, 1, 0)
+        column = between(x, 0, scene.nx - 1) * scene.nz + between(z, 0, scene.nz - 1)
         height += wp.where(face == 2, -1, 0) + wp.where(face == 3, 1, 0)
-        column = between(column, 0, scene.nx * scene.nz - 1)
     return column, height
 
 
