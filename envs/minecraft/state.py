@@ -181,7 +181,8 @@ class Worlds:
         self.cells = self.size[0] * self.size[1] * self.size[2]
         self.game: Any = Game()
         self.game.nx, self.game.ny, self.game.nz = self.size
-        columns = {"blocks": self.cells, "leaps": 4 * self.cells, "ceiling": self.size[0] * self.size[2], "control": 8, "turn": 2}
+        columns = {"blocks": self.cells, "leaps": 4 * self.cells, "ceiling": self.size[0] * self.size[2]}
+        columns |= {"control": 8, "turn": 2}
         columns |= {"item": SLOTS, "count": SLOTS, "durability": SLOTS}
         self.fields: dict[str, Any] = {}
         for name, variable in Game.vars.items():
