@@ -7,11 +7,11 @@ import pytest
 import warp as wp
 
 from trunkline.envs.minecraft.blocks import block_state
-from trunkline.envs.minecraft.combat_kernels import drop_item, free_place, hurt_agent, hurt_body, shoot, strike
 from trunkline.envs.minecraft.entities import ENTITIES, entity_kind, spawn
-from trunkline.envs.minecraft.entity_kernels import tick_entities
 from trunkline.envs.minecraft.items import item
-from trunkline.envs.minecraft.random_kernels import draw, draw_normal
+from trunkline.envs.minecraft.kernels.combat import drop_item, free_place, hurt_agent, hurt_body, shoot, strike
+from trunkline.envs.minecraft.kernels.entity import tick_entities
+from trunkline.envs.minecraft.kernels.random import draw, draw_normal
 from trunkline.envs.minecraft.rules import make_rules
 from trunkline.envs.minecraft.state import ENTITY_NAMES, PANIC, PURSUE, Game, Rules, Worlds
 from trunkline.envs.warp import start_warp

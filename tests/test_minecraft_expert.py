@@ -41,7 +41,7 @@ class Errand:
 
     def run(self, steps: int = 400) -> bool:
         """Whether the expert reaches the goal in so many steps."""
-        from trunkline.envs.minecraft.goal_kernels import watch
+        from trunkline.envs.minecraft.kernels.goal import watch
 
         wp = start_warp()
         play = self.play

@@ -18,7 +18,7 @@ from trunkline.errors import InputError
 
 wp = start_warp()
 
-from trunkline.envs.minecraft.edit_kernels import clear_distance, set_block  # noqa: E402 - only after Warp has started
+from trunkline.envs.minecraft.kernels.edit import clear_distance, set_block  # noqa: E402 - only after Warp has started
 from trunkline.envs.minecraft.state import Game, Rules, Worlds  # noqa: E402
 
 SIZE = (32, 32, 32)

@@ -14,7 +14,7 @@ _TOGETHER = 32  # worlds at a time on CUDA; on a CPU one, which stays in its cac
 def find_leaps(worlds: Any, rules: Any, rows: Sequence[int] | np.ndarray) -> None:
     """Derive `leaps` and `ceiling` of some worlds from their blocks, after these were written as a whole.
 
-    While a world runs, `edit_kernels.set_block` keeps both up to date.
+    While a world runs, `kernels.edit.set_block` keeps both up to date.
 
     Args:
         worlds: `state.Worlds`.
@@ -22,7 +22,7 @@ def find_leaps(worlds: Any, rules: Any, rows: Sequence[int] | np.ndarray) -> Non
         rows: of the worlds.
     """
     wp = start_warp()
-    from trunkline.envs.minecraft.clear_kernels import clear_kernels
+    from trunkline.envs.minecraft.kernels.clear import clear_kernels
 
     nx, ny, nz = worlds.size
     device, on_cpu = worlds.device, worlds.device == "cpu"

@@ -2,7 +2,7 @@
 
 It knows the blocks and where everything is, and acts by the same six choices as everybody (`actions.py`). Ways are
 searched on the voxels once an episode, and again when the target has moved or the agent has lost its way
-(`search_kernels.py`, `path_kernels.py`); then every step is one kernel (`expert_kernels.py`).
+(`kernels/search.py`, `kernels/path.py`); then every step is one kernel (`kernels/expert.py`).
 """
 
 from typing import Any
@@ -21,19 +21,22 @@ class Expert:
     Args:
         worlds: `state.Worlds`.
         rules: `state.Rules` on the same device.
-        targets: `goal_kernels.Targets` of the worlds.
+        targets: `kernels.goal.Targets` of the worlds.
         ticks: that an action lasts.
     """
 
     def __init__(self, worlds: Any, rules: Any, targets: Any, ticks: int) -> None:
         wp = start_warp()
-        from trunkline.envs.minecraft import expert_kernels, path_kernels, search_kernels
+        from trunkline.envs.minecraft.kernels import expert as expert_kernels
+        from trunkline.envs.minecraft.kernels import path as path_kernels
+        from trunkline.envs.minecraft.kernels import search as search_kernels
 
         self.worlds = worlds
         count, device = worlds.count, worlds.device
-        self.plan: Any = path_kernels.Plan()
+        struct: Any = path_kernels.Plan
+        self.plan: Any = struct()
         shapes = {"cost": worlds.cells, "way": worlds.cells, "queue": QUEUE, "met": QUEUE}
-        for name, variable in path_kernels.Plan.vars.items():
+        for name, variable in struct.vars.items():
             shape = (count, shapes[name]) if name in shapes else (count,)
             setattr(self.plan, name, wp.zeros(shape, dtype=variable.type.dtype, device=device))
         self.plan.cost.fill_(path_kernels.UNKNOWN)

@@ -100,7 +100,7 @@ def make_handbook(device: str) -> Any:
     """The tables on a device of Warp."""
     import warp as wp
 
-    from trunkline.envs.minecraft.handbook_kernels import Handbook
+    from trunkline.envs.minecraft.kernels.handbook import Handbook
 
     struct: Any = Handbook
     book, fields = struct(), struct.vars

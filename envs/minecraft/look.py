@@ -77,7 +77,7 @@ _MODELS: tuple[tuple[Part, ...], ...] = (
 
 @dataclass(frozen=True)
 class Tables:
-    """What kernels know of looks; the fields of `cast_kernels.Scene` and `view_kernels.Models` by name."""
+    """What kernels know of looks; the fields of `kernels.cast.Scene` and `kernels.view.Models` by name."""
 
     scene: dict[str, np.ndarray]
     models: dict[str, np.ndarray]

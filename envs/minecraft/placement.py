@@ -37,7 +37,7 @@ class Placer:
     def __init__(self, land: Survey) -> None:
         self.land = land
         self.warp = start_warp()
-        from trunkline.envs.minecraft import synthesis_kernels
+        from trunkline.envs.minecraft.kernels import synthesis as synthesis_kernels
 
         self.kernels: Any = synthesis_kernels
         self.feet = land.nodes + MIDDLE

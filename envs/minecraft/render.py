@@ -56,7 +56,10 @@ class Renderer:
         if worlds.cells > MOST_CELLS:
             raise InputError(f"worlds of {worlds.size} blocks: at most {MOST_CELLS} cells can be seen")
         self._wp = start_warp()
-        from trunkline.envs.minecraft import cast_kernels, draw_kernels, ray_kernels, view_kernels
+        from trunkline.envs.minecraft.kernels import cast as cast_kernels
+        from trunkline.envs.minecraft.kernels import draw as draw_kernels
+        from trunkline.envs.minecraft.kernels import ray as ray_kernels
+        from trunkline.envs.minecraft.kernels import view as view_kernels
 
         self.worlds, self.rules, self.rows, self.cols = worlds, rules, rows, cols
         self._draw, self._rays, self._view = draw_kernels, ray_kernels, view_kernels

@@ -103,7 +103,7 @@ def tables() -> dict[str, np.ndarray]:
 def make_rules(device: str) -> Any:
     """A `state.Rules` on a device of Warp.
 
-    Tables by block state have all 256 rows; the last is `edit_kernels.BARRIER`: solid, full, never dug.
+    Tables by block state have all 256 rows; the last is `kernels.edit.BARRIER`: solid, full, never dug.
     """
     import warp as wp
 

@@ -48,8 +48,8 @@ class ServerEngine:
         PACKAGES.require()
         find_node()
         wp = start_warp()
-        from trunkline.envs.minecraft.pick_kernels import look
-        from trunkline.envs.minecraft.start_kernels import put_blocks
+        from trunkline.envs.minecraft.kernels.pick import look
+        from trunkline.envs.minecraft.kernels.start import put_blocks
 
         self.wp, self.worlds, self.rules = wp, worlds, rules
         everywhere = 2.0 * sum(worlds.size)

@@ -187,4 +187,5 @@ class Mirror:
 
     def _cell(self, x: float, y: float, z: float) -> int:
         _, ny, nz = self.size
-        return (int(x) * nz + int(z)) * ny + int(y)
+        index: int = (int(x) * nz + int(z)) * ny + int(y)
+        return index

@@ -32,11 +32,11 @@ class Simulation:
 
     def __init__(self, worlds: Any, rules: Any) -> None:
         wp = start_warp()
-        from trunkline.envs.minecraft.entity_kernels import tick_entities
-        from trunkline.envs.minecraft.falling_kernels import fall_blocks
-        from trunkline.envs.minecraft.hands_kernels import act
-        from trunkline.envs.minecraft.pick_kernels import look
-        from trunkline.envs.minecraft.player_kernels import move_players
+        from trunkline.envs.minecraft.kernels.entity import tick_entities
+        from trunkline.envs.minecraft.kernels.falling import fall_blocks
+        from trunkline.envs.minecraft.kernels.hands import act
+        from trunkline.envs.minecraft.kernels.pick import look
+        from trunkline.envs.minecraft.kernels.player import move_players
 
         self.worlds, self.rules = worlds, rules
         self.book = make_handbook(worlds.device)

@@ -25,13 +25,14 @@ class Starter:
         near: m at which there is nothing to be gained by going nearer.
 
     Attributes:
-        targets: `goal_kernels.Targets`.
+        targets: `kernels.goal.Targets`.
         scenes: what each row shows, None before its first episode.
     """
 
     def __init__(self, worlds: Any, rules: Any, interaction: str, near: float) -> None:
         self.wp = start_warp()
-        from trunkline.envs.minecraft import goal_kernels, start_kernels
+        from trunkline.envs.minecraft.kernels import goal as goal_kernels
+        from trunkline.envs.minecraft.kernels import start as start_kernels
 
         self.worlds, self.rules, self.kernels = worlds, rules, start_kernels
         self.scenes: list[Scene | None] = [None] * worlds.count

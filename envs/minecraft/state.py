@@ -79,7 +79,7 @@ class Game:
 
     # blocks
     blocks: wp.array2d[wp.uint8]  # (W, V)
-    leaps: wp.array2d[wp.uint8]  # (W, 4V) sides of empty cubes, two a byte: see `edit_kernels.py`
+    leaps: wp.array2d[wp.uint8]  # (W, 4V) sides of empty cubes, two a byte: see `kernels/edit.py`
     ceiling: wp.array2d[wp.uint8]  # (W, nx·nz) one more than the height of the highest block that casts a shadow
 
     # what the agent is told to do in this tick
@@ -145,7 +145,7 @@ class Game:
     body_on_ground: wp.array2d[wp.uint8]
     body_age: wp.array2d[wp.int32]  # ticks
     body_task: wp.array2d[wp.uint8]  # what a mob does: IDLE, STROLL, PANIC or PURSUE
-    body_timer: wp.array2d[wp.int32]  # ticks that a mob's task lasts; that an arrow is stuck; uses left of a dropped tool
+    body_timer: wp.array2d[wp.int32]  # ticks that a mob's task lasts, or an arrow is stuck; uses left of a dropped tool
     body_delay: wp.array2d[wp.int32]  # ticks before a monster's next blow or shot, or a drop's pick-up
     body_fallen: wp.array2d[wp.float32]  # blocks since it left the ground
     body_hurt: wp.array2d[wp.int32]
@@ -173,9 +173,7 @@ class Worlds:
         device: of Warp.
     """
 
-    def __init__(
-        self, count: int, size: Sequence[int] = DEFAULT_SIZE, entities: int = 16, device: str = "cpu"
-    ) -> None:
+    def __init__(self, count: int, size: Sequence[int] = DEFAULT_SIZE, entities: int = 16, device: str = "cpu") -> None:
         self.count, self.device, self.entities = count, device, entities
         self.size = (int(size[0]), int(size[1]), int(size[2]))
         self.cells = self.size[0] * self.size[1] * self.size[2]

@@ -67,11 +67,11 @@ def biome_number(name: str) -> int:
 @functools.cache
 def _kernels() -> SimpleNamespace:
     start_warp()
-    from trunkline.envs.minecraft.ground_kernels import Ground
-    from trunkline.envs.minecraft.hut_kernels import PLOT, build_villages
-    from trunkline.envs.minecraft.plant_kernels import grow_plants
-    from trunkline.envs.minecraft.terrain_kernels import fill_columns, shape_columns
-    from trunkline.envs.minecraft.tree_kernels import grow
+    from trunkline.envs.minecraft.kernels.ground import Ground
+    from trunkline.envs.minecraft.kernels.hut import PLOT, build_villages
+    from trunkline.envs.minecraft.kernels.plant import grow_plants
+    from trunkline.envs.minecraft.kernels.terrain import fill_columns, shape_columns
+    from trunkline.envs.minecraft.kernels.tree import grow
 
     return SimpleNamespace(
         Ground=Ground,

@@ -12,7 +12,7 @@ from trunkline.envs.minecraft.items import items
 from trunkline.envs.minecraft.start import Starter
 from trunkline.envs.warp import start_warp
 
-# Values of the sensor `status`, as `goal_kernels.describe` fills them; the last say what is in the hand.
+# Values of the sensor `status`, as `kernels.goal.describe` fills them; the last say what is in the hand.
 STATUS = (
     *("health", "food", "oxygen", "pitch", "on_ground", "in_water", "charge", "digging", "drawing"),
     *("nothing", "block", "tool", "sword", "bow", "other"),
@@ -48,7 +48,7 @@ class Views:
         field_of_view: float,
     ) -> None:
         self.wp = start_warp()
-        from trunkline.envs.minecraft import goal_kernels
+        from trunkline.envs.minecraft.kernels import goal as goal_kernels
 
         self.worlds, self.rules, self.starter, self.kernels = worlds, rules, starter, goal_kernels
         self.wanted, self.size, self.field_of_view = frozenset(wanted), image_size, field_of_view
@@ -173,7 +173,7 @@ class Status:
 
     def __init__(self, worlds: Any) -> None:
         wp = start_warp()
-        from trunkline.envs.minecraft.goal_kernels import describe
+        from trunkline.envs.minecraft.kernels.goal import describe
 
         classes = wp.array(_classes(), dtype=wp.int32, device=worlds.device)
         self._values = wp.zeros((worlds.count, len(STATUS)), dtype=wp.float32, device=worlds.device)

@@ -113,7 +113,7 @@ class Minecraft(World):
         super().__init__(task, num_envs, sensors, num_threads)
         wp = start_warp()
         find_device(self.options.device)
-        from trunkline.envs.minecraft import goal_kernels
+        from trunkline.envs.minecraft.kernels import goal as goal_kernels
         from trunkline.envs.minecraft.rules import make_rules
         from trunkline.envs.minecraft.state import Worlds
 

@@ -3,11 +3,11 @@
 import warp as wp
 
 from trunkline.envs.minecraft.flags import FACES
-from trunkline.envs.minecraft.goal_kernels import PLACE, Targets, holds
-from trunkline.envs.minecraft.path_kernels import replaceable
-from trunkline.envs.minecraft.pick_kernels import pick_block
-from trunkline.envs.minecraft.place_kernels import bodies_in
-from trunkline.envs.minecraft.projectile_kernels import line_clear
+from trunkline.envs.minecraft.kernels.goal import PLACE, Targets, holds
+from trunkline.envs.minecraft.kernels.path import replaceable
+from trunkline.envs.minecraft.kernels.pick import pick_block
+from trunkline.envs.minecraft.kernels.place import bodies_in
+from trunkline.envs.minecraft.kernels.projectile import line_clear
 from trunkline.envs.minecraft.state import Game, Rules
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})

@@ -7,8 +7,8 @@ for worlds 64 high and scale with the height.
 import warp as wp
 
 from trunkline.envs.minecraft.blocks import AIR, block_state
-from trunkline.envs.minecraft.ground_kernels import DESERT, FOREST, HILLS, PLAINS, SNOWY, Ground, field
-from trunkline.envs.minecraft.noise_kernels import blend, hash2, hash3, level3, purpose, smooth
+from trunkline.envs.minecraft.kernels.ground import DESERT, FOREST, HILLS, PLAINS, SNOWY, Ground, field
+from trunkline.envs.minecraft.kernels.noise import blend, hash2, hash3, level3, purpose, smooth
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 

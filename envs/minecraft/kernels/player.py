@@ -8,10 +8,10 @@ import math
 import numpy as np
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import HIT_X, HIT_Y, HIT_Z, box_flags, box_free, cell_of, move_body
 from trunkline.envs.minecraft.flags import CLIMBABLE, LAVA, LIQUID, SLIPPERY, WATER
+from trunkline.envs.minecraft.kernels.collision import HIT_X, HIT_Y, HIT_Z, box_flags, box_free, cell_of, move_body
+from trunkline.envs.minecraft.kernels.survival import land, survive
 from trunkline.envs.minecraft.state import FORWARD, JUMP, STRAFE, Game, Rules, cell_index, inside
-from trunkline.envs.minecraft.survival_kernels import land, survive
 
 wp.set_module_options({"enable_backward": False})
 

@@ -3,8 +3,8 @@
 import warp as wp
 
 from trunkline.envs.minecraft.blocks import AIR, block_state
-from trunkline.envs.minecraft.ground_kernels import DESERT, FOREST, HILLS, PLAINS, SNOWY, Ground, field
-from trunkline.envs.minecraft.noise_kernels import hash2, purpose
+from trunkline.envs.minecraft.kernels.ground import DESERT, FOREST, HILLS, PLAINS, SNOWY, Ground, field
+from trunkline.envs.minecraft.kernels.noise import hash2, purpose
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 

@@ -1,4 +1,4 @@
-"""Kernels that find every leap of a world: see `edit_kernels.py` for what a leap is.
+"""Kernels that find every leap of a world: see `kernels/edit.py` for what a leap is.
 
 The side of the largest empty cube is the max-norm distance to the nearest block within an octant. It separates: the
 distance along y, then the least max(i, that of the i-th column) along z, then the same along x. The world's border
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import warp as wp
 
-from trunkline.envs.minecraft.edit_kernels import LONGEST_LEAP, casts_shadow
+from trunkline.envs.minecraft.kernels.edit import LONGEST_LEAP, casts_shadow
 from trunkline.envs.minecraft.state import Rules
 
 

@@ -1,4 +1,4 @@
-"""Pictures on a CPU: a thread draws a tile of 16×4 rays. `ray_kernels.py` draws the same ray by ray.
+"""Pictures on a CPU: a thread draws a tile of 16×4 rays. `kernels/ray.py` draws the same ray by ray.
 
 The rays of a tile march in step. Their numbers lie in local vectors, so that the compiler handles eight rays with one
 instruction; only the leaps are read one by one. A tile of terrain takes about eight passes.
@@ -8,7 +8,7 @@ happens, because masked stores are slow; and what is chosen with `wp.where` has 
 
 import warp as wp
 
-from trunkline.envs.minecraft.cast_kernels import (
+from trunkline.envs.minecraft.kernels.cast import (
     CROSS_FACE,
     MOST_STEPS,
     MURK,
@@ -24,9 +24,7 @@ from trunkline.envs.minecraft.cast_kernels import (
     smaller,
     texel_of,
 )
-from trunkline.envs.minecraft.look import AIR, FULL, LIQUID, SLAB
-from trunkline.envs.minecraft.modules import inline_all
-from trunkline.envs.minecraft.shade_kernels import (
+from trunkline.envs.minecraft.kernels.shade import (
     FAR,
     SUN,
     WATER,
@@ -39,7 +37,7 @@ from trunkline.envs.minecraft.shade_kernels import (
     sun_part,
     water_at,
 )
-from trunkline.envs.minecraft.view_kernels import (
+from trunkline.envs.minecraft.kernels.view import (
     Models,
     Views,
     body_pixel,
@@ -49,6 +47,8 @@ from trunkline.envs.minecraft.view_kernels import (
     not_zero,
     part_time,
 )
+from trunkline.envs.minecraft.look import AIR, FULL, LIQUID, SLAB
+from trunkline.envs.minecraft.modules import inline_all
 
 inline_all(__name__)
 

@@ -2,11 +2,11 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.combat_kernels import hurt_agent, hurt_body, is_mob
-from trunkline.envs.minecraft.edit_kernels import clear_distance
 from trunkline.envs.minecraft.flags import SOLID, WATER
-from trunkline.envs.minecraft.inventory_kernels import take_item
-from trunkline.envs.minecraft.random_kernels import AGENT, CRITICAL, draw_between
+from trunkline.envs.minecraft.kernels.combat import hurt_agent, hurt_body, is_mob
+from trunkline.envs.minecraft.kernels.edit import clear_distance
+from trunkline.envs.minecraft.kernels.inventory import take_item
+from trunkline.envs.minecraft.kernels.random import AGENT, CRITICAL, draw_between
 from trunkline.envs.minecraft.state import ARROW, FREE, Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False})

@@ -1,11 +1,10 @@
-"""Pictures drawn ray by ray: for CUDA, and, without leaps, the plain caster that `draw_kernels.py` is compared with."""
+"""Pictures drawn ray by ray: for CUDA, and, without leaps, the plain caster that `kernels/draw.py` is compared with."""
 
 import warp as wp
 
-from trunkline.envs.minecraft.cast_kernels import Scene, follow, natural
-from trunkline.envs.minecraft.draw_kernels import ENTITY, NEVER, Picture, begins_at, ends_at, overlaps
-from trunkline.envs.minecraft.modules import inline_all
-from trunkline.envs.minecraft.shade_kernels import (
+from trunkline.envs.minecraft.kernels.cast import Scene, follow, natural
+from trunkline.envs.minecraft.kernels.draw import ENTITY, NEVER, Picture, begins_at, ends_at, overlaps
+from trunkline.envs.minecraft.kernels.shade import (
     FAR,
     SUN,
     WATER,
@@ -18,7 +17,7 @@ from trunkline.envs.minecraft.shade_kernels import (
     sun_part,
     water_at,
 )
-from trunkline.envs.minecraft.view_kernels import (
+from trunkline.envs.minecraft.kernels.view import (
     Models,
     Views,
     body_pixel,
@@ -29,6 +28,7 @@ from trunkline.envs.minecraft.view_kernels import (
     not_zero,
     part_time,
 )
+from trunkline.envs.minecraft.modules import inline_all
 
 inline_all(__name__)
 

@@ -6,11 +6,11 @@ not go where it would fall further than 3 blocks or into lava; a pursuer tries t
 
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import HIT_X, HIT_Y, HIT_Z, box_free, move_box, solid_state
-from trunkline.envs.minecraft.combat_kernels import UNSEEN, fill_arrow, free_place, hurt_agent, hurt_body
 from trunkline.envs.minecraft.flags import LAVA, LIQUID, SOLID, WATER
-from trunkline.envs.minecraft.projectile_kernels import AGENT_HEIGHT, flags_at, flags_of, sees
-from trunkline.envs.minecraft.random_kernels import (
+from trunkline.envs.minecraft.kernels.collision import HIT_X, HIT_Y, HIT_Z, box_free, move_box, solid_state
+from trunkline.envs.minecraft.kernels.combat import UNSEEN, fill_arrow, free_place, hurt_agent, hurt_body
+from trunkline.envs.minecraft.kernels.projectile import AGENT_HEIGHT, flags_at, flags_of, sees
+from trunkline.envs.minecraft.kernels.random import (
     PANIC_GOAL,
     STRAFE_SIDE,
     STROLL,

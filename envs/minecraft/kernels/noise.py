@@ -5,7 +5,7 @@ Lattice points lie 2^k blocks apart. Fractions have 8 bits, smoothed weights 12.
 
 import warp as wp
 
-from trunkline.envs.minecraft.random_kernels import mix
+from trunkline.envs.minecraft.kernels.random import mix
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 

@@ -2,9 +2,9 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import box_flags, cell_of
-from trunkline.envs.minecraft.combat_kernels import EYE, EYE_SNEAKING, hurt_agent
 from trunkline.envs.minecraft.flags import HURTS, WATER
+from trunkline.envs.minecraft.kernels.collision import box_flags, cell_of
+from trunkline.envs.minecraft.kernels.combat import EYE, EYE_SNEAKING, hurt_agent
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False})

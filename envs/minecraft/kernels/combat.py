@@ -8,7 +8,7 @@ push. Who counts: `hurt` and `charge` of the agent are counted by the agent's ow
 import warp as wp
 
 from trunkline.envs.minecraft.flags import HOE, NO_TOOL, SWORD
-from trunkline.envs.minecraft.random_kernels import (
+from trunkline.envs.minecraft.kernels.random import (
     AGENT,
     LOOT,
     SCATTER,

@@ -5,13 +5,13 @@ The order within a world is that of the places, so that a world's course does no
 
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import HIT_X, HIT_Y, HIT_Z, move_box
-from trunkline.envs.minecraft.combat_kernels import is_mob
 from trunkline.envs.minecraft.flags import LAVA, WATER
-from trunkline.envs.minecraft.inventory_kernels import take_item
-from trunkline.envs.minecraft.mob_kernels import tick_mob
+from trunkline.envs.minecraft.kernels.collision import HIT_X, HIT_Y, HIT_Z, move_box
+from trunkline.envs.minecraft.kernels.combat import is_mob
+from trunkline.envs.minecraft.kernels.inventory import take_item
+from trunkline.envs.minecraft.kernels.mob import tick_mob
+from trunkline.envs.minecraft.kernels.projectile import flags_at, near_agent, tick_arrow
 from trunkline.envs.minecraft.modules import inline_all
-from trunkline.envs.minecraft.projectile_kernels import flags_at, near_agent, tick_arrow
 from trunkline.envs.minecraft.state import ARROW, FREE, ITEM, Game, Rules
 
 inline_all(__name__)

@@ -2,12 +2,12 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.combat_kernels import is_mob
-from trunkline.envs.minecraft.edit_kernels import get_block, set_block
-from trunkline.envs.minecraft.falling_kernels import beside, carrier_face, cell_flags, has, start_fall
 from trunkline.envs.minecraft.flags import NEEDS_SUPPORT, NO_INTERACTION, REPLACEABLE, SOLID, TWO_HIGH, UPPER
 from trunkline.envs.minecraft.handbook import CACTUS, CANE
-from trunkline.envs.minecraft.handbook_kernels import Handbook
+from trunkline.envs.minecraft.kernels.combat import is_mob
+from trunkline.envs.minecraft.kernels.edit import get_block, set_block
+from trunkline.envs.minecraft.kernels.falling import beside, carrier_face, cell_flags, has, start_fall
+from trunkline.envs.minecraft.kernels.handbook import Handbook
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False})

@@ -6,8 +6,8 @@ Legend: W worlds, V cells of a world, M entities of a world, B boxes of a target
 import warp as wp
 
 from trunkline.envs.minecraft.goals import INTERACTIONS
+from trunkline.envs.minecraft.kernels.pick import eye_of
 from trunkline.envs.minecraft.modules import inline_all
-from trunkline.envs.minecraft.pick_kernels import eye_of
 from trunkline.envs.minecraft.state import Game, Rules, look_vector
 
 inline_all(__name__)

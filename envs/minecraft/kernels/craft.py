@@ -2,12 +2,12 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import cell_of
-from trunkline.envs.minecraft.combat_kernels import drop_item
 from trunkline.envs.minecraft.flags import CRAFTING_TABLE, FURNACE
-from trunkline.envs.minecraft.handbook_kernels import Handbook
-from trunkline.envs.minecraft.inventory_kernels import take_item
-from trunkline.envs.minecraft.pick_kernels import REACH, eye_of
+from trunkline.envs.minecraft.kernels.collision import cell_of
+from trunkline.envs.minecraft.kernels.combat import drop_item
+from trunkline.envs.minecraft.kernels.handbook import Handbook
+from trunkline.envs.minecraft.kernels.inventory import take_item
+from trunkline.envs.minecraft.kernels.pick import REACH, eye_of
 from trunkline.envs.minecraft.state import SLOTS, Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False})

@@ -2,8 +2,8 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.edit_kernels import set_block
-from trunkline.envs.minecraft.goal_kernels import Targets
+from trunkline.envs.minecraft.kernels.edit import set_block
+from trunkline.envs.minecraft.kernels.goal import Targets
 from trunkline.envs.minecraft.modules import inline_all
 from trunkline.envs.minecraft.state import Game, Rules
 

@@ -5,13 +5,14 @@ It acts before its body moves, on what it was shown last, turned by this tick's 
 
 import warp as wp
 
-from trunkline.envs.minecraft.combat_kernels import charged, drop_item, shoot, strike
-from trunkline.envs.minecraft.craft_kernels import craft, take_from
-from trunkline.envs.minecraft.dig_kernels import dig
 from trunkline.envs.minecraft.flags import BOW
-from trunkline.envs.minecraft.handbook_kernels import Handbook
-from trunkline.envs.minecraft.pick_kernels import eye_of, pick
-from trunkline.envs.minecraft.place_kernels import interact, place
+from trunkline.envs.minecraft.kernels.combat import charged, drop_item, shoot, strike
+from trunkline.envs.minecraft.kernels.craft import craft, take_from
+from trunkline.envs.minecraft.kernels.dig import dig
+from trunkline.envs.minecraft.kernels.handbook import Handbook
+from trunkline.envs.minecraft.kernels.pick import eye_of, pick
+from trunkline.envs.minecraft.kernels.place import interact, place
+from trunkline.envs.minecraft.kernels.survival import FULL_FOOD
 from trunkline.envs.minecraft.state import (
     ATTACK,
     CRAFT,
@@ -29,7 +30,6 @@ from trunkline.envs.minecraft.state import (
     Rules,
     look_vector,
 )
-from trunkline.envs.minecraft.survival_kernels import FULL_FOOD
 
 wp.set_module_options({"enable_backward": False})
 

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.cast_kernels import CROSS_FACE, MURK, Scene, between, larger, smaller
+from trunkline.envs.minecraft.kernels.cast import CROSS_FACE, MURK, Scene, between, larger, smaller
 from trunkline.envs.minecraft.look import FULL
 
 FAR = 1000.0  # depth of the sky, blocks

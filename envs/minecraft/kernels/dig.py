@@ -2,13 +2,13 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.combat_kernels import drop_item, wear
-from trunkline.envs.minecraft.edit_kernels import set_block
-from trunkline.envs.minecraft.falling_kernels import has, leave_drops, loosen
 from trunkline.envs.minecraft.flags import FOLIAGE, NO_TOOL, SHEARS, SHEARS_TOOL, SWORD, TWO_HIGH, UPPER
-from trunkline.envs.minecraft.handbook_kernels import Handbook
+from trunkline.envs.minecraft.kernels.combat import drop_item, wear
+from trunkline.envs.minecraft.kernels.edit import set_block
+from trunkline.envs.minecraft.kernels.falling import has, leave_drops, loosen
+from trunkline.envs.minecraft.kernels.handbook import Handbook
+from trunkline.envs.minecraft.kernels.survival import eyes_in_water
 from trunkline.envs.minecraft.state import Game, Rules
-from trunkline.envs.minecraft.survival_kernels import eyes_in_water
 
 wp.set_module_options({"enable_backward": False})
 

@@ -7,7 +7,7 @@ sight; it stands still to aim; and what it does depends on what is there, not on
 import warp as wp
 
 from trunkline.envs.minecraft.actions import ATTACK, PLACE, USE
-from trunkline.envs.minecraft.aim_kernels import (
+from trunkline.envs.minecraft.kernels.aim import (
     bow_aim,
     find_point,
     hits,
@@ -18,10 +18,10 @@ from trunkline.envs.minecraft.aim_kernels import (
     wrapped,
     yaw_to,
 )
-from trunkline.envs.minecraft.combat_kernels import charged
-from trunkline.envs.minecraft.goal_kernels import APPROACH, BREAK, HUNT, INTERACT, SHOOT, Targets, to_target
-from trunkline.envs.minecraft.goal_kernels import PLACE as PLACING
-from trunkline.envs.minecraft.path_kernels import (
+from trunkline.envs.minecraft.kernels.combat import charged
+from trunkline.envs.minecraft.kernels.goal import APPROACH, BREAK, HUNT, INTERACT, SHOOT, Targets, to_target
+from trunkline.envs.minecraft.kernels.goal import PLACE as PLACING
+from trunkline.envs.minecraft.kernels.path import (
     HERE,
     WET,
     Plan,
@@ -33,9 +33,9 @@ from trunkline.envs.minecraft.path_kernels import (
     passes,
     room,
 )
-from trunkline.envs.minecraft.pick_kernels import MELEE_REACH, REACH, eye_of, pick_block, pick_body
-from trunkline.envs.minecraft.player_kernels import JUMPING, SNEAKING, SPRINTING
-from trunkline.envs.minecraft.search_kernels import COMFORT, FURTHEST, body_box, find_body_point
+from trunkline.envs.minecraft.kernels.pick import MELEE_REACH, REACH, eye_of, pick_block, pick_body
+from trunkline.envs.minecraft.kernels.player import JUMPING, SNEAKING, SPRINTING
+from trunkline.envs.minecraft.kernels.search import COMFORT, FURTHEST, body_box, find_body_point
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, look_vector
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})

@@ -2,11 +2,11 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import cell_of
-from trunkline.envs.minecraft.combat_kernels import EYE, EYE_SNEAKING, is_mob
-from trunkline.envs.minecraft.edit_kernels import get_leap
 from trunkline.envs.minecraft.flags import DIGGABLE
-from trunkline.envs.minecraft.projectile_kernels import box_entry
+from trunkline.envs.minecraft.kernels.collision import cell_of
+from trunkline.envs.minecraft.kernels.combat import EYE, EYE_SNEAKING, is_mob
+from trunkline.envs.minecraft.kernels.edit import get_leap
+from trunkline.envs.minecraft.kernels.projectile import box_entry
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside, look_vector
 
 wp.set_module_options({"enable_backward": False})

@@ -6,7 +6,7 @@ Legend: R worlds that are made, C = nx·nz columns of each, in the order x·nz +
 import warp as wp
 
 from trunkline.envs.minecraft.blocks import AIR
-from trunkline.envs.minecraft.noise_kernels import noise2, purpose
+from trunkline.envs.minecraft.kernels.noise import noise2, purpose
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
@@ -27,7 +27,7 @@ class Ground:
     forced: wp.array[wp.int32]  # (R,) the biome, −1 for several
     biome: wp.array2d[wp.uint8]  # (R, C)
     top: wp.array2d[wp.int16]  # (R, C) height of the uppermost block of the ground, before caves
-    built: wp.array2d[wp.uint8]  # (R, plots) plots (`hut_kernels`) with a building
+    built: wp.array2d[wp.uint8]  # (R, plots) plots (`kernels.hut`) with a building
 
 
 @wp.func

@@ -3,9 +3,9 @@
 import warp as wp
 
 from trunkline.envs.minecraft.blocks import AIR, block_state
-from trunkline.envs.minecraft.ground_kernels import DESERT, FOREST, HILLS, SNOWY, Ground, height, read, write
-from trunkline.envs.minecraft.hut_kernels import PLOT
-from trunkline.envs.minecraft.noise_kernels import hash2, hash3, purpose
+from trunkline.envs.minecraft.kernels.ground import DESERT, FOREST, HILLS, SNOWY, Ground, height, read, write
+from trunkline.envs.minecraft.kernels.hut import PLOT
+from trunkline.envs.minecraft.kernels.noise import hash2, hash3, purpose
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 

@@ -8,9 +8,9 @@ Legend: W worlds, V cells of a world, Q places of the queue.
 
 import warp as wp
 
-from trunkline.envs.minecraft.dig_kernels import harvests
-from trunkline.envs.minecraft.edit_kernels import get_block
 from trunkline.envs.minecraft.flags import DIGGABLE, HURTS, LAVA, REPLACEABLE, SOLID, WATER
+from trunkline.envs.minecraft.kernels.dig import harvests
+from trunkline.envs.minecraft.kernels.edit import get_block
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})

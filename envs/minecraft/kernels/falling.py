@@ -2,9 +2,6 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.collision_kernels import HIT_Y, cell_of, move_box
-from trunkline.envs.minecraft.combat_kernels import drop_item, fill_place, free_place
-from trunkline.envs.minecraft.edit_kernels import get_block, set_block
 from trunkline.envs.minecraft.flags import (
     CLIMBABLE,
     DOWN,
@@ -19,8 +16,11 @@ from trunkline.envs.minecraft.flags import (
     UPPER,
     WEST,
 )
-from trunkline.envs.minecraft.handbook_kernels import Handbook
-from trunkline.envs.minecraft.random_kernels import draw, draw_between
+from trunkline.envs.minecraft.kernels.collision import HIT_Y, cell_of, move_box
+from trunkline.envs.minecraft.kernels.combat import drop_item, fill_place, free_place
+from trunkline.envs.minecraft.kernels.edit import get_block, set_block
+from trunkline.envs.minecraft.kernels.handbook import Handbook
+from trunkline.envs.minecraft.kernels.random import draw, draw_between
 from trunkline.envs.minecraft.state import FALLING, FREE, Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False})

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from trunkline.envs.minecraft.cast_kernels import Ray, Scene, between, face_axis, larger, natural, smaller, texel_of
+from trunkline.envs.minecraft.kernels.cast import Ray, Scene, between, face_axis, larger, natural, smaller, texel_of
 from trunkline.envs.minecraft.modules import inline_all
 from trunkline.envs.minecraft.state import FALLING, FREE, ITEM, Game, look_vector
 
