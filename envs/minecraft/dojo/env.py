@@ -47,7 +47,7 @@ class DojoEnv:
         is_terminated: whether the game has ended, which it never does by itself.
     """
 
-    metadata: Mapping[str, Any] = {"render.modes": ["human", "rgb_array"], "video.frames_per_second": 20}
+    metadata: Mapping[str, Any] = {"render.modes": ["rgb_array"], "video.frames_per_second": 20}
     reward_range = (-float("inf"), float("inf"))
     spec = None
     is_terminated = False
@@ -68,7 +68,6 @@ class DojoEnv:
         self._before: dict[str, Any] = {}  # the step before, to the task
         self._carried: Counter[str] = Counter()
         self._dead = self._closed = False
-        self._picture: Any = None
         self.seed(options.seed)
 
     @property
@@ -222,31 +221,23 @@ class DojoEnv:
         """Put the agent onto the ground within so many blocks along x and z."""
         return self.execute_cmd(f"/spreadplayers ~ ~ 0 {max_range} false @p", action)
 
-    def render(self, mode: str = "human") -> np.ndarray | None:
-        """Show what the agent sees in a window of matplotlib's, or return it as (H, W, 3) for mode "rgb_array"."""
-        if mode not in ("human", "rgb_array"):
-            raise InputError(f"render mode {mode!r}: choose 'human' or 'rgb_array'")
+    def render(self, mode: str = "human") -> np.ndarray:
+        """What the agent sees, (H, W, 3) uint8, for mode "rgb_array".
+
+        Raises:
+            NotSimulatedError: "human", which MineDojo shows in a window.
+        """
+        if mode == "human":
+            raise NotSimulatedError("render mode 'human' opens a window; use mode='rgb_array' and show the picture")
+        if mode != "rgb_array":
+            raise InputError(f"render mode {mode!r}: choose 'rgb_array'")
         self._check_begun()
         assert self.prev_obs is not None
         picture: np.ndarray = self.prev_obs["rgb"].transpose(1, 2, 0)
-        if mode == "rgb_array":
-            return picture.copy()
-        import matplotlib.pyplot as plt
-
-        if self._picture is None:
-            self._picture = plt.figure(self.options.sim_name).add_axes((0, 0, 1, 1)).imshow(picture)
-        self._picture.set_data(picture)
-        self._picture.figure.canvas.draw_idle()
-        self._picture.figure.canvas.flush_events()
-        return None
+        return picture.copy()
 
     def close(self) -> None:
         """Let go of the world; the environment cannot be used afterwards."""
-        if self._picture is not None:
-            import matplotlib.pyplot as plt
-
-            plt.close(self._picture.figure)
-            self._picture = None
         self._closed = True
 
     def _reset_fast(self) -> None:
