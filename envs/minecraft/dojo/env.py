@@ -9,7 +9,7 @@ import numpy as np
 from trunkline.envs.minecraft.dojo import masks as arms
 from trunkline.envs.minecraft.dojo.commands import Commands, mob_kind
 from trunkline.envs.minecraft.dojo.game import Game
-from trunkline.envs.minecraft.dojo.names import InventoryItem
+from trunkline.envs.minecraft.dojo.names import InventoryItem, NotSimulatedError
 from trunkline.envs.minecraft.dojo.observation import Observer
 from trunkline.envs.minecraft.dojo.options import DAY, Options, inventory_stack, read_options, world_number
 from trunkline.envs.minecraft.dojo.spaces import action_space, observation_space
