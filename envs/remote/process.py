@@ -240,7 +240,7 @@ class RemoteProcess:
         except TimeoutError:
             raise self._fail(f"did not take the call of {method} within {timeout_s:g} s") from None
         except OSError as error:
-            raise self._fail(f"was gone when {method} was called ({error.strerror})") from None
+            raise self._fail(f"was gone when {method} was called ({self._how(str(error.strerror))})") from None
 
     def _receive(self, method: str, deadline: float, timeout_s: float) -> Any:
         assert self._channel is not None
@@ -251,10 +251,13 @@ class RemoteProcess:
         except WireError as error:
             raise self._fail(f"sent {error} in answer to {method}") from None
         except (EOFError, OSError) as error:
-            where = str(error) if isinstance(error, EOFError) else str(error.strerror)
-            _wait(self._popen, 0.05)  # a process that dies closes its sockets a moment before it has ended
-            how = [part for part in (where, _ending(self._popen) or "it still ran") if part]
-            raise self._fail(f"closed the connection before it answered {method} ({'; '.join(how)})") from None
+            how = self._how(str(error) if isinstance(error, EOFError) else str(error.strerror))
+            raise self._fail(f"closed the connection before it answered {method} ({how})") from None
+
+    def _how(self, where: str) -> str:
+        """How a connection ended: what the socket said, and what became of the process."""
+        _wait(self._popen, 0.05)  # a process that dies closes its sockets a moment before it has ended
+        return "; ".join(part for part in (where, _ending(self._popen) or "it still ran") if part)
 
     def _check_alive(self, method: str) -> None:
         if not self.alive:
