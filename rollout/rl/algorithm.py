@@ -74,8 +74,10 @@ def algorithm_config(
     config = FinetunerConfig()
     config.framework("torch", torch_ddp_kwargs={"find_unused_parameters": True})
     config.environment(
-        observation_space=spaces.Dict({name: spec.space for name, spec in blueprint.sensors.items()}),
-        action_space=spaces.Dict({name: spec.space for name, spec in blueprint.actions.items()}),
+        # RLlib asks for spaces; the module goes by its blueprint. Those of images, with a bound a pixel, would make the
+        # runners' arguments so large that Ray could not restart a lost runner from them.
+        observation_space=spaces.Discrete(1),
+        action_space=spaces.Discrete(1),
         env_config={"runner": runner, "iterations": iterations, "logdir": resources.logdir},
     )
     config.env_runners(

@@ -111,7 +111,7 @@ class WorldRunner(EnvRunner):
         return Sample(fragments, statistics)
 
     def get_spaces(self) -> dict[str, tuple[gym.Space[Any], gym.Space[Any]]]:
-        """The spaces as configured: unions over all bodies, only there because RLlib asks for them."""
+        """The spaces as configured, only there because RLlib asks for them."""
         return {DEFAULT_MODULE_ID: (self.config.observation_space, self.config.action_space)}
 
     def assert_healthy(self) -> None:
