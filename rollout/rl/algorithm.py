@@ -74,8 +74,7 @@ def algorithm_config(
     config = FinetunerConfig()
     config.framework("torch", torch_ddp_kwargs={"find_unused_parameters": True})
     config.environment(
-        # RLlib asks for spaces; the module goes by its blueprint. Those of images, with a bound a pixel, would make the
-        # runners' arguments so large that Ray could not restart a lost runner from them.
+        # RLlib asks for spaces; the module goes by its blueprint.
         observation_space=spaces.Discrete(1),
         action_space=spaces.Discrete(1),
         env_config={"runner": runner, "iterations": iterations, "logdir": resources.logdir},
