@@ -17,3 +17,15 @@ def ray_session():
 
     with session.ray_session(num_cpus=2, object_store_mb=128):
         yield
+
+
+@pytest.fixture(scope="session")
+def installed():
+    """The folder of the protocol server's packages, installed if need be."""
+    from trunkline.envs.minecraft.server_process import PACKAGES
+    from trunkline.errors import InputError
+
+    try:
+        return PACKAGES.install()
+    except InputError as error:
+        pytest.skip(f"the protocol server cannot be installed: {error}")

@@ -164,7 +164,7 @@ def test_every_field_of_the_kernels_rules_is_filled():
     by_state = [n for n in filled if not n.startswith("item_")]
     assert all(len(filled[name]) == len(block_states()) for name in by_state)
     assert all(len(filled[name]) == len(items()) for name in filled if name.startswith("item_"))
-    assert int(filled["texture"].max()) < len(texture_names()) <= 256
+    assert int(face_textures().max()) < len(texture_names()) <= 256
 
 
 def test_flags_say_what_states_are():

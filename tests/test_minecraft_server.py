@@ -27,15 +27,6 @@ FORWARD, JUMP = control_bits("forward"), control_bits("jump")
 
 
 @pytest.fixture(scope="module")
-def installed():
-    """The folder of the packages, installed if need be."""
-    try:
-        return PACKAGES.install()
-    except InputError as error:
-        pytest.skip(f"the protocol server cannot be installed: {error}")
-
-
-@pytest.fixture(scope="module")
 def server(installed):
     """Four agents on flat ground; every test puts its own somewhere else."""
     with MinecraftServer(ServerConfig(agents=4, voxels=16)) as running:

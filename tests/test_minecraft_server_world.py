@@ -25,15 +25,6 @@ FORWARD, BACK, LEFT, RIGHT, JUMP, SNEAK, SPRINT = 1, 2, 1, 2, 1, 2, 3
 
 
 @pytest.fixture(scope="module")
-def installed():
-    """The packages are there, installed if need be."""
-    try:
-        return PACKAGES.install()
-    except InputError as error:
-        pytest.skip(f"the protocol server cannot be installed: {error}")
-
-
-@pytest.fixture(scope="module")
 def specs():
     return {task: sample_tasks(f"minecraft_server/{task}", 4, 0) for task in TASKS}
 

@@ -3,14 +3,12 @@
 This module only names the tasks; the class that runs them is imported when it is asked for.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
 from trunkline.envs.base import World
-from trunkline.envs.minecraft.server_tasks import LEFT_OUT, SERVER_FAMILY, TASKS, server_splits
+from trunkline.envs.minecraft.server_tasks import LEFT_OUT, SERVER_FAMILY, TASKS
 from trunkline.envs.registry import world
-from trunkline.envs.spec import TaskSpec
 
 
 @world(SERVER_FAMILY)
@@ -29,12 +27,3 @@ class MinecraftServerFamily(World):
         from trunkline.envs.minecraft.server_world import MinecraftServerWorld
 
         return MinecraftServerWorld
-
-    @classmethod
-    def splits(cls, task: str) -> tuple[str, ...]:
-        return server_splits(task)
-
-    @classmethod
-    @abstractmethod
-    def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
-        """Left to the class that runs the tasks."""

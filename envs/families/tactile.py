@@ -4,12 +4,10 @@ The tasks have bodies, sensors and scenes of their own; this module only names t
 imported when it is asked for.
 """
 
-from abc import abstractmethod
 from importlib import import_module
 
 from trunkline.envs.base import World
 from trunkline.envs.registry import world
-from trunkline.envs.spec import TaskSpec
 
 _CLASSES = {
     "touch": ("trunkline.envs.tactile.touch", "Touch"),
@@ -33,12 +31,3 @@ class Tactile(World):
         module, name = _CLASSES[task]
         found: type[World] = getattr(import_module(module), name)
         return found
-
-    @classmethod
-    def splits(cls, task: str) -> tuple[str, ...]:
-        return cls.world_class(task).splits(task)
-
-    @classmethod
-    @abstractmethod
-    def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
-        """Left to the tasks' classes."""

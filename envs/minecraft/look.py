@@ -7,6 +7,7 @@ import numpy as np
 
 from trunkline.envs.minecraft.blocks import LIMIT, BlockState, block_states
 from trunkline.envs.minecraft.items import items
+from trunkline.envs.minecraft.rules import face_textures, texture_names
 from trunkline.envs.minecraft.textures import packed
 
 # How a ray treats a block.
@@ -102,18 +103,18 @@ def _kind(state: BlockState) -> int:
 def tables() -> Tables:
     """The tables of all blocks, items and entities."""
     states = block_states()
-    names = dict.fromkeys(name for state in states for name in state.texture)
+    names = dict.fromkeys(texture_names())
     names |= dict.fromkeys(name for model in _MODELS for part in model for name in (part.top, part.side, part.front))
     shown = [states[item.places].texture[0] if item.places else item.name for item in items()]
     names |= dict.fromkeys(shown)
     number = {name: i for i, name in enumerate(names)}
     kind = np.zeros(LIMIT, np.uint8)
     layer = np.zeros((LIMIT, 6), np.int32)
+    layer[: len(states)] = face_textures()  # the blocks' pictures are the first
     low, high = np.zeros((LIMIT, 3), np.float32), np.zeros((LIMIT, 3), np.float32)
     for state in states:
         i = state.number
         kind[i] = _kind(state)
-        layer[i] = [number[name] for name in state.texture]
         low[i], high[i] = (0.0, 1.0) if kind[i] == FULL else (state.box[:3], state.box[3:])
     parts = [part for model in _MODELS for part in model]
     count = np.array([len(model) for model in _MODELS], np.int32)

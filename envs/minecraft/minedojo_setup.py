@@ -6,13 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trunkline.envs.minecraft.packages import cache_folder
 from trunkline.errors import InputError
+from trunkline.files import making_folder
 
 # In this order: gym 0.21's own setup needs an old setuptools, and MineDojo's pins would replace what is there.
 STAGES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -77,21 +77,12 @@ class Venv:
         if self.installed:
             return folder
         python = _find_python()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
-        try:
+        with making_folder(folder, self.python) as temporary:
             _run([python, "-m", "venv", str(temporary)], "make a virtual environment")
             for options, packages in STAGES:
                 say(f"installing {', '.join(packages[:3])}{' …' if len(packages) > 3 else ''}")
                 pip = [str(temporary / "bin" / "python"), "-m", "pip", "install", "--quiet", *options, *packages]
                 _run(pip, f"install {packages[0]}")
-            try:
-                temporary.rename(folder)
-            except OSError:
-                if not self.installed:  # else another process was faster
-                    raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return folder
 
     def missing(self) -> list[str]:

@@ -5,11 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from trunkline.errors import InputError
+from trunkline.files import making_folder
 
 MIN_NODE = 20  # the oldest major version that the pinned packages run on
 _MANIFESTS = ("package.json", "package-lock.json")
@@ -114,9 +114,7 @@ class NodePackages:
             return folder
         find_node()
         npm = find_npm()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
-        try:
+        with making_folder(folder, folder / "node_modules") as temporary:
             for name in _MANIFESTS:
                 shutil.copy(self.source / name, temporary)
             # The pins ask for a newer Node than they need, so a strict engine check would refuse them; no package here
@@ -131,11 +129,4 @@ class NodePackages:
                     f"npm {npm.version} could not install {self.name} (exit status {done.returncode}): "
                     f"{' | '.join(said)}; check the connection and npm's registry, then run it again"
                 )
-            try:
-                temporary.rename(folder)
-            except OSError:
-                if not self.installed:  # else another process was faster
-                    raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return folder

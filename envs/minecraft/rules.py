@@ -8,12 +8,12 @@ import numpy as np
 from trunkline.envs.minecraft import flags as bits
 from trunkline.envs.minecraft.blocks import LIMIT, BlockState, block_states
 from trunkline.envs.minecraft.entities import entity_tables
-from trunkline.envs.minecraft.items import item, items
+from trunkline.envs.minecraft.items import items
 
 
 @functools.cache
 def texture_names() -> tuple[str, ...]:
-    """Names of all pictures on blocks; `tables()["texture"]` holds their indices."""
+    """Names of all pictures on blocks; `face_textures()` holds their indices."""
     return tuple(sorted({name for state in block_states() for name in state.texture}))
 
 
@@ -52,23 +52,10 @@ def face_textures() -> np.ndarray:
     return np.asarray([[texture[name] for name in state.texture] for state in block_states()], np.uint8)
 
 
-def _upright(state: BlockState) -> tuple[str, str, str]:
-    """Pictures on top, side and bottom of a block that stands; its front is left out."""
-    west, east, down, up, north, south = state.texture
-    if state.properties.get("axis") == "x":
-        return east, north, west
-    if state.properties.get("axis") == "z":
-        return south, west, north
-    return up, south if state.properties.get("facing") == "north" else north, down
-
-
 @functools.cache
 def tables() -> dict[str, np.ndarray]:
     """NumPy arrays by the names of `state.Rules`: (S,) by block state, (I,) by item; vectors (S, 3)."""
     states, every = block_states(), items()
-    texture = {name: i for i, name in enumerate(texture_names())}
-    # Only what is certain to drop has a place here; rarer drops are drawn from `BlockState.drops`.
-    drops = [next((d for d in s.drops if d.probability >= 0.5), None) for s in states]
 
     def by_state(values: list[float] | list[int], dtype: type) -> np.ndarray:
         return np.asarray(values, dtype)
@@ -80,13 +67,8 @@ def tables() -> dict[str, np.ndarray]:
         "hardness": by_state([s.hardness for s in states], np.float32),
         "tool": by_state([bits.TOOLS.index(s.tool) for s in states], np.uint8),
         "harvest": by_state([s.harvest_level for s in states], np.int8),
-        "drop": by_state([item(d.item) if d else 0 for d in drops], np.int16),
-        "drop_low": by_state([d.least if d else 0 for d in drops], np.int8),
-        "drop_high": by_state([d.most if d else 0 for d in drops], np.int8),
-        "light": by_state([s.light for s in states], np.uint8),
         "interact": by_state([bits.INTERACTIONS.index(s.interact) for s in states], np.uint8),
         "toggle": by_state([s.toggle for s in states], np.uint8),
-        "texture": np.asarray([[texture[name] for name in _upright(s)] for s in states], np.uint8),
         "item_tool": by_state([bits.TOOLS.index(i.tool) for i in every], np.uint8),
         "item_tier": by_state([i.tier for i in every], np.int8),
         "item_speed": by_state([i.speed for i in every], np.float32),

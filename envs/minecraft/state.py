@@ -38,13 +38,8 @@ class Rules:
     hardness: wp.array[wp.float32]  # (S,) −1 for never
     tool: wp.array[wp.uint8]  # (S,) class of the tool that digs it faster, 0 none
     harvest: wp.array[wp.int8]  # (S,) tier that a drop needs, −1 none
-    drop: wp.array[wp.int16]  # (S,) item, 0 none
-    drop_low: wp.array[wp.int8]  # (S,) how many at least
-    drop_high: wp.array[wp.int8]
-    light: wp.array[wp.uint8]  # (S,) emitted, 0 to 15
     interact: wp.array[wp.uint8]  # (S,) what using it does, 0 nothing
     toggle: wp.array[wp.uint8]  # (S,) the state it becomes when used; itself where nothing changes
-    texture: wp.array2d[wp.uint8]  # (S, 3) top, side, bottom
     item_tool: wp.array[wp.uint8]  # (I,) its class of tool, 0 none
     item_tier: wp.array[wp.int8]
     item_speed: wp.array[wp.float32]  # digging, 1 for the hand

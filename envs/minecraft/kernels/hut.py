@@ -47,8 +47,8 @@ class Plot:
 
 
 @wp.func
-def place(ground: Ground, blocks: wp.array2d[wp.uint8], plot: Plot, u: int, v: int, j: int, block: int):
-    """Set a cell of a plot: u along its front from the left of who comes out, v into its depth, j above its floor."""
+def turned(plot: Plot, u: int, v: int):
+    """Where a cell of a plot lies from its corner, along x and z."""
     x = u
     z = v
     if plot.turn == 1:
@@ -60,23 +60,20 @@ def place(ground: Ground, blocks: wp.array2d[wp.uint8], plot: Plot, u: int, v: i
     elif plot.turn == 3:
         x = v
         z = wp.static(_WIDTH - 1) - u
+    return x, z
+
+
+@wp.func
+def place(ground: Ground, blocks: wp.array2d[wp.uint8], plot: Plot, u: int, v: int, j: int, block: int):
+    """Set a cell of a plot: u along its front from the left of who comes out, v into its depth, j above its floor."""
+    x, z = turned(plot, u, v)
     write(ground, blocks, plot.w, plot.x + x, plot.y + j, plot.z + z, block)
 
 
 @wp.func
 def peek(ground: Ground, blocks: wp.array2d[wp.uint8], plot: Plot, u: int, v: int, j: int):
     """State of a cell of a plot."""
-    x = u
-    z = v
-    if plot.turn == 1:
-        x = wp.static(_DEPTH - 1) - v
-        z = u
-    elif plot.turn == 2:
-        x = wp.static(_WIDTH - 1) - u
-        z = wp.static(_DEPTH - 1) - v
-    elif plot.turn == 3:
-        x = v
-        z = wp.static(_WIDTH - 1) - u
+    x, z = turned(plot, u, v)
     return read(ground, blocks, plot.w, plot.x + x, plot.y + j, plot.z + z)
 
 
