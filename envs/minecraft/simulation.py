@@ -79,8 +79,8 @@ class Simulation:
         turn = np.asarray(turn, np.float32)
         if turn.shape != (self.worlds.count, 2) or not np.isfinite(turn).all():
             raise InputError(f"turn is {list(turn.shape)}; finite degrees [{self.worlds.count}, 2] are needed")
-        self._write("control", slice(None), control)
-        self._write("turn", slice(None), turn)
+        self.worlds.put("control", control)
+        self.worlds.put("turn", turn)
 
     def tick(self) -> None:
         """One tick of all active worlds."""
@@ -176,8 +176,8 @@ class Simulation:
         if not 0 <= row < self.worlds.count:
             raise InputError(f"world {row}: there are {self.worlds.count}, from 0")
 
-    def _write(self, name: str, rows: int | slice, value: Any) -> None:
+    def _write(self, name: str, row: int, value: Any) -> None:
         values = self.worlds.view(name)
-        values[rows] = value
+        values[row] = value
         if self.worlds.device != "cpu":
             self.worlds.put(name, values)

@@ -194,8 +194,11 @@ class Worlds:
         return array
 
     def put(self, name: str, value: np.ndarray) -> None:
-        """Write a whole field; needed on CUDA only, where `view` is a copy."""
-        self.fields[name].assign(value)
+        """Write a whole field, also on CUDA, where `view` is a copy."""
+        if self.device == "cpu":
+            self.view(name)[:] = value
+        else:
+            self.fields[name].assign(value)
 
     def clear_rows(self, rows: np.ndarray) -> None:
         """Everything but the blocks of some worlds as at first: a healthy agent with empty hands, no entities."""

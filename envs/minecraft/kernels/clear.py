@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import warp as wp
 
-from trunkline.envs.minecraft.kernels.edit import LONGEST_LEAP, casts_shadow
+from trunkline.envs.minecraft.kernels.edit import casts_shadow
+from trunkline.envs.minecraft.kernels.leaps import LONGEST_LEAP
 from trunkline.envs.minecraft.state import Rules
 
 

@@ -9,7 +9,7 @@ import warp as wp
 from trunkline.envs.minecraft.flags import SOLID
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 # Bits of what `move_box` returns.
 HIT_X, HIT_Y, HIT_Z = 1, 2, 4

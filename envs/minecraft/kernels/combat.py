@@ -32,7 +32,7 @@ from trunkline.envs.minecraft.state import (
     look_vector,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 IMMUNE = 10  # ticks after a wound
 PANIC_TICKS = 100

@@ -10,7 +10,7 @@ from trunkline.envs.minecraft.kernels.inventory import take_item
 from trunkline.envs.minecraft.kernels.pick import REACH, eye_of
 from trunkline.envs.minecraft.state import SLOTS, Game, Rules, cell_index, inside
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 _CELLS = 5  # around the eye, that its reach can touch
 _HAND, _TABLE = 0, 1  # numbers of `recipes.STATIONS`

@@ -10,7 +10,7 @@ from trunkline.envs.minecraft.kernels.handbook import Handbook
 from trunkline.envs.minecraft.kernels.survival import eyes_in_water
 from trunkline.envs.minecraft.state import Game, Rules
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 DIG_DELAY = 5  # ticks between two blocks
 DIG_EXHAUSTION = 0.005

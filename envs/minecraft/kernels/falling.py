@@ -23,7 +23,7 @@ from trunkline.envs.minecraft.kernels.handbook import Handbook
 from trunkline.envs.minecraft.kernels.random import draw, draw_between
 from trunkline.envs.minecraft.state import FALLING, FREE, Game, Rules, cell_index, inside
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 _CHANCE, _COUNT = 200, 210  # purposes of random draws
 _FALL_GRAVITY, _FALL_DRAG = 0.04, 0.98

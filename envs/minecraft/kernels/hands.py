@@ -31,7 +31,7 @@ from trunkline.envs.minecraft.state import (
     look_vector,
 )
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 USE_DELAY = 4  # ticks between two uses while the key is held
 EATING_TICKS = 32
@@ -68,9 +68,8 @@ def turn_head(game: Game, w: int):
 
 
 @wp.func
-def attack(game: Game, rules: Rules, book: Handbook, w: int, pressed: bool, waits: bool):
+def attack(game: Game, rules: Rules, book: Handbook, w: int, cell: int, body: int, pressed: bool, waits: bool):
     """Strike the mob that is looked at, or dig. A held key strikes again whenever the blow is fully charged."""
-    cell, face, body, distance = pick(game, rules, w)
     target = int(-1)
     if body >= 0:
         if pressed or charged(game, rules, w) >= 1.0:
@@ -98,7 +97,7 @@ def finish_meal(game: Game, rules: Rules, w: int):
 
 
 @wp.func
-def use(game: Game, rules: Rules, book: Handbook, w: int, pressed: bool):
+def use(game: Game, rules: Rules, book: Handbook, w: int, cell: int, face: int, body: int, pressed: bool):
     """Use the block that is looked at, else place, eat or draw what is in the hand."""
     item = int(game.item[w, 0])
     if game.draw[w] > 0:
@@ -112,7 +111,6 @@ def use(game: Game, rules: Rules, book: Handbook, w: int, pressed: bool):
     if not pressed and game.use_delay[w] > 0:
         return
     game.use_delay[w] = wp.static(USE_DELAY)
-    cell, face, body, distance = pick(game, rules, w)
     if cell >= 0 and body < 0:
         # Who sneaks with something in the hand wants to place it.
         if (game.sneaking[w] == wp.uint8(0) or item == 0) and interact(game, rules, w, cell):
@@ -181,13 +179,13 @@ def act(game: Game, rules: Rules, book: Handbook):
             shoot(game, rules, w, game.draw[w])
         game.draw[w] = 0
         game.eating[w] = 0
-    if function == wp.static(ATTACK):
-        attack(game, rules, book, w, pressed, waits)
-    elif function == wp.static(USE):
-        use(game, rules, book, w, pressed)
-    elif function == wp.static(PLACE):
+    if function == wp.static(ATTACK) or function == wp.static(USE) or function == wp.static(PLACE):
         cell, face, body, distance = pick(game, rules, w)
-        if body < 0:
+        if function == wp.static(ATTACK):
+            attack(game, rules, book, w, cell, body, pressed, waits)
+        elif function == wp.static(USE):
+            use(game, rules, book, w, cell, face, body, pressed)
+        elif body < 0:
             place(game, rules, book, w, slot, cell, face)
     elif function == wp.static(DROP):
         throw(game, w)

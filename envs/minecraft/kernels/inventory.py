@@ -4,7 +4,7 @@ import warp as wp
 
 from trunkline.envs.minecraft.state import SLOTS, Game, Rules
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 
 @wp.func

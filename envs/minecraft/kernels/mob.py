@@ -21,7 +21,7 @@ from trunkline.envs.minecraft.kernels.random import (
 from trunkline.envs.minecraft.state import IDLE, PANIC, PURSUE, SKELETON, ZOMBIE, Game, Rules
 from trunkline.envs.minecraft.state import STROLL as STROLLING
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 GRAVITY, DRAG = 0.08, 0.98  # blocks a tick squared; a tick
 GROUND_DRAG, AIR_DRAG = 0.546, 0.91

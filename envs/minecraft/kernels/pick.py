@@ -5,11 +5,11 @@ import warp as wp
 from trunkline.envs.minecraft.flags import DIGGABLE
 from trunkline.envs.minecraft.kernels.collision import cell_of
 from trunkline.envs.minecraft.kernels.combat import EYE, EYE_SNEAKING, is_mob
-from trunkline.envs.minecraft.kernels.edit import get_leap
+from trunkline.envs.minecraft.kernels.leaps import get_leap
 from trunkline.envs.minecraft.kernels.projectile import box_entry
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside, look_vector
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 REACH = 4.5  # blocks, of the hand
 MELEE_REACH = 3.0
@@ -50,7 +50,8 @@ def pick_block(game: Game, rules: Rules, w: int, eye: wp.vec3d, gaze: wp.vec3, r
     y = cell_of(eye[1])
     z = cell_of(eye[2])
     quadrant = wp.where(gaze[0] > 0.0, 1, 0) + wp.where(gaze[2] > 0.0, 2, 0)
-    if float(get_leap(game, w, quadrant, wp.where(gaze[1] > 0.0, 1, 0), x, y, z)) > reach + 1.0:
+    size = wp.vec3i(game.nx, game.ny, game.nz)
+    if float(get_leap(game.leaps, size, w, quadrant, wp.where(gaze[1] > 0.0, 1, 0), x, y, z)) > reach + 1.0:
         return -1, 0, 0.0
     ways = wp.vec3i(0, 0, 0)
     pace = wp.vec3d()  # distance between two faces across each axis

@@ -10,7 +10,7 @@ from trunkline.envs.minecraft.kernels.falling import beside, carrier_face, cell_
 from trunkline.envs.minecraft.kernels.handbook import Handbook
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 _BODY_HALF, _BODY_HEIGHT = 0.3, 1.8
 _UP = 3

@@ -13,7 +13,7 @@ from trunkline.envs.minecraft.kernels.collision import HIT_X, HIT_Y, HIT_Z, box_
 from trunkline.envs.minecraft.kernels.survival import land, survive
 from trunkline.envs.minecraft.state import FORWARD, JUMP, STRAFE, Game, Rules, cell_index, inside
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 HALF_WIDTH, HEIGHT, STEP_HEIGHT = 0.3, 1.8, 0.6
 GRAVITY, DRAG = 0.08, float(np.float32(0.98))

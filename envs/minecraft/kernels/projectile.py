@@ -9,7 +9,7 @@ from trunkline.envs.minecraft.kernels.inventory import take_item
 from trunkline.envs.minecraft.kernels.random import AGENT, CRITICAL, draw_between
 from trunkline.envs.minecraft.state import ARROW, FREE, Game, Rules, cell_index, inside
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 STEPS = 64  # cells that a line passes, at most
 STUCK_TICKS = 1200

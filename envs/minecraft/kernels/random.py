@@ -6,7 +6,7 @@ numbers uses those that follow it.
 
 import warp as wp
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 AGENT = -1
 

@@ -7,7 +7,7 @@ from trunkline.envs.minecraft.kernels.collision import box_flags, cell_of
 from trunkline.envs.minecraft.kernels.combat import EYE, EYE_SNEAKING, hurt_agent
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
-wp.set_module_options({"enable_backward": False})
+wp.set_module_options({"enable_backward": False, "max_unroll": 0})
 
 SAFE_FALL = 3.0  # blocks
 FULL_HEALTH, FULL_FOOD, FULL_OXYGEN = 20.0, 20, 300
