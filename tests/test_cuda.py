@@ -62,7 +62,9 @@ def test_gel_images_are_the_same_to_rounding(name):
     depth = np.zeros((4, 64, 64), np.float32)
     depth[:, 20:40, 24:44] = rng.uniform(1e-4, 6e-4, (4, 1, 1))
     images = [
-        np.asarray(Optics(load_touch_sensor(name), 4, (64, 64), device).render(depth, np.full((4, 3), 1e-4), np.arange(4)))
+        np.asarray(
+            Optics(load_touch_sensor(name), 4, (64, 64), device).render(depth, np.full((4, 3), 1e-4), np.arange(4))
+        )
         for device in DEVICES
     ]
     assert images[0].std() > 1
