@@ -123,7 +123,12 @@ def run_blocks(
         attend: (B, 1, 1, N) bool.
         checkpointing: compute each block again in the backward pass instead of keeping what it computed: memory of one
             block instead of all, for a third more time.
+
+    Under autocast tokens go from block to block in its type.
     """
+    if torch.is_autocast_enabled(tokens.device.type):
+        # What norms and sums read and write counts for more than what they compute.
+        tokens = tokens.to(torch.get_autocast_dtype(tokens.device.type))
     for block in blocks:
         if checkpointing and torch.is_grad_enabled():
             tokens = checkpoint(block, tokens, attend, use_reentrant=False)

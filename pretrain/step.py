@@ -12,6 +12,7 @@ from trunkline.agents.agent import Agent
 from trunkline.pretrain.batch import StepBatch, TensorBatch
 from trunkline.pretrain.combine import Combiner
 from trunkline.pretrain.optimiser import Optimiser
+from trunkline.pretrain.precision import bfloat16
 from trunkline.pretrain.workload import Loss
 
 
@@ -168,7 +169,7 @@ class Trainer:
         return batch.without([name for name, out in zip(names, dropped, strict=True) if out])
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16) if self._bf16 else nullcontext()
+        return bfloat16(self.device) if self._bf16 else nullcontext()
 
 
 def why_not_finite(step: int, scalars: Mapping[str, Tensor], batches: Sequence[StepBatch], fault: str) -> str:

@@ -163,7 +163,10 @@ class Renderer:
         return self._cast(count, skip)
 
     def _record(self, kernel: Any, inputs: list[Any]) -> Any:
-        return self._wp.launch(kernel, dim=1, inputs=inputs, device=self._device, record_cmd=True)
+        block = (
+            self._draw.RAYS
+        )  # of threads, a tile; fewer threads of a block than usual have to wait for the longest ray
+        return self._wp.launch(kernel, dim=1, inputs=inputs, device=self._device, record_cmd=True, block_dim=block)
 
     def _launch(self, command: Any, threads: int) -> None:
         if threads:
@@ -172,16 +175,18 @@ class Renderer:
 
     def _cast(self, count: int, skip: bool) -> dict[str, Any]:
         picture = self._picture
+        tiles = count * picture.across * picture.down
+        rays = tiles * self._draw.RAYS
         self._launch(self._make_views, count)
         if skip and self._tiles is not None:
-            self._launch(self._tiles, count * picture.across * picture.down)
+            self._launch(self._tiles, tiles)
         elif skip:
-            self._launch(self._leaping, count * self.rows * self.cols)
+            self._launch(self._leaping, rays)
         else:
             if self._plain is None:
                 inputs = [self._scene, self._models, self._views, picture, 0]
                 self._plain = self._record(self._rays.draw_rays, inputs)
-            self._launch(self._plain, count * self.rows * self.cols)
+            self._launch(self._plain, rays)
         return self._shown(count)
 
     def _shown(self, count: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from trunkline.errors import InputError
 
 # MineDojo's MultiDiscrete action: the factors of `Game.control`.
 CHOICES = (3, 3, 4, 25, 25, 8, 244, 36)
+THREADS = 32  # of a block on CUDA: a world is a thread's work, and small blocks spread few worlds over all processors
 FACTORS = ("forward/back", "left/right", "jump/sneak/sprint", "pitch", "yaw", "function", "craft", "slot")
 
 
@@ -43,7 +44,8 @@ class Simulation:
 
         def record(kernel: Any, *more: Any) -> Any:
             inputs = [worlds.game, rules, *more]
-            return wp.launch(kernel, dim=worlds.count, inputs=inputs, device=worlds.device, record_cmd=True)
+            device = worlds.device
+            return wp.launch(kernel, worlds.count, inputs, device=device, record_cmd=True, block_dim=THREADS)
 
         self._look = record(look)
         self._tick = (

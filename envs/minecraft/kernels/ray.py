@@ -3,7 +3,7 @@
 import warp as wp
 
 from trunkline.envs.minecraft.kernels.cast import Scene, follow, natural
-from trunkline.envs.minecraft.kernels.draw import ENTITY, NEVER, Picture, begins_at, ends_at, overlaps
+from trunkline.envs.minecraft.kernels.draw import ENTITY, HIGH, NEVER, RAYS, WIDE, Picture, begins_at, ends_at, overlaps
 from trunkline.envs.minecraft.kernels.shade import (
     FAR,
     SUN,
@@ -35,11 +35,20 @@ inline_all(__name__)
 
 @wp.kernel
 def draw_rays(scene: Scene, models: Models, views: Views, picture: Picture, skips: int):
-    """One ray a thread, with leaps if `skips` is 1."""
-    pixel = wp.tid()
-    column = pixel % picture.cols
-    row = (pixel // picture.cols) % picture.rows
-    v = pixel // (picture.cols * picture.rows)
+    """One ray a thread, with leaps if `skips` is 1; RAYS threads a tile, and 32 neighbours draw a square of 8 × 4.
+
+    The threads of a warp wait for each other, so its rays should go the same way: rows of pixels take a sixth longer.
+    """
+    thread = wp.tid()
+    lane = thread % wp.static(RAYS)
+    tile = thread // wp.static(RAYS)
+    column = (tile % picture.across) * wp.static(WIDE) + lane // 32 * 8 + lane % 8
+    tile = tile // picture.across
+    row = (tile % picture.down) * wp.static(HIGH) + lane // 8 % wp.static(HIGH)
+    v = tile // picture.down
+    if row >= picture.rows or column >= picture.cols:
+        return
+    pixel = (v * picture.rows + row) * picture.cols + column
     w = views.world[v]
     s = (float(column) + 0.5) * picture.pitch - picture.left
     t = picture.top - (float(row) + 0.5) * picture.pitch
