@@ -35,14 +35,14 @@ _PREFIX, _ALIVE = "trunkline-", "alive"
 
 @contextmanager
 def ray_session(
-    num_cpus: int | None = None, address: str | None = None, object_store_mb: int = 256, num_gpus: int | None = None
+    num_cpus: int | None = None, address: str | None = None, object_store_mb: int = 1024, num_gpus: int | None = None
 ) -> Iterator[None]:
     """Run the body with Ray up. Inside another session (or after `ray.init`) that one is used and left running.
 
     Args:
         num_cpus: CPUs that actors may share; None for the machine's.
         address: of a running cluster to join, e.g. "auto" or "10.0.0.1:6379"; None starts a private one.
-        object_store_mb: memory for episodes on their way to the writer; what does not fit goes to disk.
+        object_store_mb: memory, at most, for episodes and fragments on their way; what does not fit goes to disk.
         num_gpus: GPUs that actors may share; None for the machine's.
 
     Raises:

@@ -14,11 +14,13 @@ from trunkline.envs.minecraft.blocks import block_state
 from trunkline.envs.minecraft.palette import state_to_palette
 from trunkline.envs.minecraft.server import MinecraftServer, ServerConfig
 from trunkline.envs.minecraft.server_process import PACKAGES
-from trunkline.envs.minecraft.server_tasks import TASKS
+from trunkline.envs.minecraft.server_tasks import ENGINE, TASKS
 from trunkline.envs.minecraft.tasks import SPLITS
 from trunkline.envs.registry import make_worlds, sample_tasks, splits, tasks
 from trunkline.envs.remote.process import RemoteError
 from trunkline.errors import InputError
+from trunkline.rollout.experiment.config import CollectionPlan, EvaluationPlan, ExperimentConfig
+from trunkline.rollout.experiment.plan import plan_manifests
 
 BLIND = ("status", "interaction", "target_state")
 FORWARD, BACK, LEFT, RIGHT, JUMP, SNEAK, SPRINT = 1, 2, 1, 2, 1, 2, 3
@@ -51,7 +53,7 @@ def by_expert(world):
 
 def test_its_tasks_are_the_voxel_worlds_under_another_name(specs):
     assert {f"minecraft_server/{task}" for task in TASKS} <= set(tasks())
-    assert splits("minecraft_server/break") == SPLITS
+    assert splits("minecraft_server/break") == (*SPLITS, ENGINE)
     drawn = sample_tasks("minecraft_server/hunt", 3, 5, "test/target")
     assert drawn == [
         replace(spec, task="minecraft_server/hunt") for spec in sample_tasks("minecraft/hunt", 3, 5, "test/target")
@@ -258,3 +260,23 @@ def test_an_answer_without_its_parts_ends_the_server(installed, monkeypatch):
     with pytest.raises(RemoteError, match="not a server's"):
         server.step(0, (0, 0))
     assert children() <= before
+
+
+def test_on_the_server_the_engine_is_what_is_new():
+    there = sample_tasks("minecraft_server/break", 4, 0, "test/engine")
+    assert [spec.axis for spec in there] == ["engine"] * 4
+    as_in_unseen_worlds = sample_tasks("minecraft_server/break", 4, 0, "test/world")
+    assert [spec.params for spec in there] == [spec.params for spec in as_in_unseen_worlds]
+    config = ExperimentConfig(
+        "unused",
+        tasks=("minecraft/break",),
+        held_out=("minecraft_server/break",),
+        pretraining=CollectionPlan(1),
+        demonstrations=CollectionPlan(1),
+        evaluation=EvaluationPlan(episodes=2, axes=("world",)),
+    )
+    planned = plan_manifests(config)["test"].tasks
+    assert [(spec.task, spec.axis) for spec in planned] == [
+        *[("minecraft/break", "world")] * 2,
+        *[("minecraft_server/break", "engine")] * 2,
+    ]

@@ -13,14 +13,15 @@ SERVER_FAMILY = "minecraft_server"
 LEFT_OUT = {"shoot": "flying-squid has no bows: nothing happens when one is drawn"}
 TASKS = tuple(name for name in INTERACTIONS if name not in LEFT_OUT)
 USED = ("chest",)  # blocks that the server knows how to use; it has no doors, levers, crafting tables or furnaces
+ENGINE, OF_ENGINE = "test/engine", "test/world"  # the server is what is new; else as in unseen worlds
 _MOST = 64  # times as many TaskSpecs are drawn, at most, to find those that can be played
 
 
 def server_splits(task: str) -> tuple[str, ...]:
     """The splits of a task that have anything that can be played."""
     if task != "interact":
-        return SPLITS
-    return tuple(split for split in SPLITS if set(BLOCKS[task][context(split).targets]) & set(USED))
+        return *SPLITS, ENGINE
+    return *(split for split in SPLITS if set(BLOCKS[task][context(split).targets]) & set(USED)), ENGINE
 
 
 def sample(task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
@@ -37,8 +38,8 @@ def sample(task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
 
     drawn = count
     while drawn <= _MOST * max(count, 16):
-        specs = synthesize({task: drawn}, seed, split)[task]
-        found = [replace(spec, task=f"{SERVER_FAMILY}/{task}") for spec in specs if playable(spec)]
+        specs = synthesize({task: drawn}, seed, OF_ENGINE if split == ENGINE else split)[task]
+        found = [replace(spec, task=f"{SERVER_FAMILY}/{task}", split=split) for spec in specs if playable(spec)]
         if len(found) >= count:
             return found[:count]
         drawn = 2 * drawn + 16

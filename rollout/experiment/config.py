@@ -57,8 +57,9 @@ class EvaluationPlan:
     Attributes:
         episodes: of each task and axis.
         axes: axes of novelty: "seen" (training contexts), "goal", "object", each for the tasks that have it;
-            left-out tasks have the axis "task".
+            left-out tasks have the axis "task", those on another engine "engine".
         videos: successes and failures kept of each task and axis, of the first seed.
+        deterministic: whether trained policies take their distribution's mode; else they sample, from a named seed.
         filmed: arms that are filmed; drawing a picture costs more than a step.
         options: of `trunkline.rollout.evaluate.EvaluateConfig`.
     """
@@ -66,6 +67,7 @@ class EvaluationPlan:
     episodes: int = 50
     axes: tuple[str, ...] = ("seen", "goal", "object")
     videos: int = 1
+    deterministic: bool = True
     filmed: tuple[str, ...] = ("pretrained_rl", "rl_scratch")
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -130,13 +130,16 @@ class MainJob:
         return on_iteration
 
     def _evaluate_all(self) -> None:
+        deterministic = self.config.evaluation.deterministic
         for arm in self.config.arms:
             stage, mask = ARMS[arm].stage, self.config.hidden if ARMS[arm].masked else ()
             for seed in self.config.seeds if stage else self.config.seeds[:1]:
                 policy = (
                     PolicyConfig(kind=arm)
                     if stage is None
-                    else PolicyConfig("checkpoint", path=str(self.training(stage, seed)), mask=mask)
+                    else PolicyConfig(
+                        "checkpoint", str(self.training(stage, seed)), mask=mask, deterministic=deterministic
+                    )
                 )
                 self._stage(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed))
 

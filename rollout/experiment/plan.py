@@ -16,8 +16,8 @@ PRETRAIN_SEED, DEMONSTRATION_SEED, SEEN_SEED, TEST_SEED = 1_000, 2_000, 3_000, 4
 def plan_manifests(config: ExperimentConfig) -> dict[str, Manifest]:
     """Manifests "pretrain", "demonstrations" and "test" of an experiment.
 
-    The test manifest's contexts of the axes "goal", "object" and "task" share none with training; those of the axis
-    "seen" come from the training split, and measure how much is lost on the way to the others.
+    The test manifest's contexts of an axis of novelty ("goal", "task", "engine", …) share none with training; those of
+    the axis "seen" come from the training split, and measure how much is lost on the way to the others.
 
     Raises:
         InputError: an unknown task, or an axis that a task's family does not have.
@@ -30,7 +30,7 @@ def plan_manifests(config: ExperimentConfig) -> dict[str, Manifest]:
     for axis in config.evaluation.axes:
         if axis not in {axis for _, axis in cells}:
             raise unknown("axis of these tasks", axis, {name for t in config.tasks for name in _axes(t)})
-    cells += [(task, "task") for task in config.held_out]
+    cells += [(task, _novelty(task)) for task in config.held_out]
     test: list[TaskSpec] = []
     for task, axis in cells:
         seed, split = (SEEN_SEED, "train") if axis == "seen" else (TEST_SEED, f"test/{axis}")
@@ -58,6 +58,11 @@ def write_manifests(manifests: Mapping[str, Manifest], folder: Path) -> None:
 
 def _axes(task: str) -> list[str]:
     return ["seen", *(split.removeprefix("test/") for split in splits(task) if split.startswith("test/"))]
+
+
+def _novelty(task: str) -> str:
+    """The axis of a task that was left out: on another engine it is not the task that is new."""
+    return "engine" if _has(task, "engine") else "task"
 
 
 def _has(task: str, axis: str) -> bool:

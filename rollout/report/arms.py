@@ -56,6 +56,7 @@ AXES: dict[str, Axis] = {
     "view": Axis("Other sides", "episodes whose goal is shown from another side"),
     "occlusion": Axis("Hidden targets", "episodes that begin with the target out of sight"),
     "all": Axis("All of these together", "episodes with all of these at once"),
+    "engine": Axis("Another engine", "episodes on another engine, in worlds it never saw"),
     "task": Axis("Unseen task", "episodes of a task it never trained on"),
     "seen": Axis("Seen in training", "the contexts it trained on"),
 }

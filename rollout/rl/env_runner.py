@@ -161,7 +161,8 @@ class _Lane:
         self.lengths[:] = 0
 
     def _contexts(self, task: str, iteration: int) -> Iterator[TaskSpec]:
-        rng = generator("contexts", self.settings.seed, self.runner, task, iteration)
+        # The same draws for all tasks, as those of a family may share what is costly to make, such as a terrain.
+        rng = generator("contexts", self.settings.seed, self.runner, iteration)
         given = (self.settings.contexts or {}).get(task)
         for _ in repeat(None):
             if given is None:
