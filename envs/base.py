@@ -121,6 +121,14 @@ class World(VectorEnv[Observations, Any, Any]):
         return cls
 
     @classmethod
+    def require(cls) -> None:
+        """Pass if the family can run on this machine.
+
+        Raises:
+            InputError: something that it needs is not installed; with the remedy.
+        """
+
+    @classmethod
     def splits(cls, task: str) -> tuple[str, ...]:
         """Splits that `sample_tasks` knows, e.g. ("train", "validation/goal", "test/goal", "test/object")."""
         return ("train", "validation/goal", "test/goal")

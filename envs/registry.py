@@ -74,6 +74,16 @@ def make_worlds(
     return cls(name, num_envs=num_envs, sensors=sensors, num_threads=num_threads, **options)
 
 
+def require(task: str) -> None:
+    """Pass if the task can run on this machine; for jobs that come to it only after hours.
+
+    Raises:
+        InputError: unknown task, or something that its family needs is not installed.
+    """
+    cls, _ = _find(task)
+    cls.require()
+
+
 def splits(task: str) -> tuple[str, ...]:
     """The splits that a task's contexts are drawn from.
 

@@ -11,6 +11,7 @@ from voxel_play import FLOOR, Play
 
 from trunkline.envs.minecraft import actions
 from trunkline.envs.minecraft.blocks import block_state
+from trunkline.envs.minecraft.packages import NodePackages
 from trunkline.envs.minecraft.palette import state_to_palette
 from trunkline.envs.minecraft.server import MinecraftServer, ServerConfig
 from trunkline.envs.minecraft.server_process import PACKAGES
@@ -20,6 +21,7 @@ from trunkline.envs.registry import make_worlds, sample_tasks, splits, tasks
 from trunkline.envs.remote.process import RemoteError
 from trunkline.errors import InputError
 from trunkline.rollout.experiment.config import CollectionPlan, EvaluationPlan, ExperimentConfig
+from trunkline.rollout.experiment.job import MainJob
 from trunkline.rollout.experiment.plan import plan_manifests
 
 BLIND = ("status", "interaction", "target_state")
@@ -280,3 +282,13 @@ def test_on_the_server_the_engine_is_what_is_new():
         *[("minecraft/break", "world")] * 2,
         *[("minecraft_server/break", "engine")] * 2,
     ]
+
+
+def test_what_is_not_installed_is_said_before_anything_runs(monkeypatch):
+    def missing(self):
+        raise InputError("not installed")
+
+    monkeypatch.setattr(NodePackages, "require", missing)
+    config = ExperimentConfig("unused", tasks=("minecraft/break",), held_out=("minecraft_server/break",))
+    with pytest.raises(InputError, match="not installed"):
+        MainJob(config)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from trunkline.envs.base import Loss
+from trunkline.envs.minecraft.packages import find_node
+from trunkline.envs.minecraft.server_process import PACKAGES
 from trunkline.envs.minecraft.server_tasks import SERVER_FAMILY, TASKS, sample, server_splits
 from trunkline.envs.minecraft.world import Minecraft, Options
 from trunkline.envs.spec import TaskSpec
@@ -64,6 +66,11 @@ class MinecraftServerWorld(Minecraft):
 
         assert isinstance(self.options, ServerOptions)
         return ServerEngine(self.worlds, self.rules, self.options.timeout_s)
+
+    @classmethod
+    def require(cls) -> None:
+        find_node()
+        PACKAGES.require()
 
     @classmethod
     def task_names(cls) -> tuple[str, ...]:

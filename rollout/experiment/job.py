@@ -8,6 +8,7 @@ from typing import Any
 
 from trunkline.data.collection import open_datasets
 from trunkline.data.metrics import read_metrics
+from trunkline.envs.registry import require
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.collect import CollectConfig, collect
@@ -37,6 +38,8 @@ class MainJob:
         self.config = config
         self.folder = Path(config.folder)
         self._prefix = f"{name}/" if name else ""
+        for task in (*config.tasks, *config.held_out):
+            require(task)
         self._manifests = plan_manifests(config)
         self._evaluate_config = build(EvaluateConfig, config.evaluation.options, "evaluation.options")
         for plan in (config.pretraining, config.demonstrations):
