@@ -56,18 +56,12 @@ class Walkers:
             # Thousands of worlds make do with the height of their ground, trees and houses left out.
             surface = surface_heights(blocks[w], DEFAULT_SIZE) if device == "cpu" else tops[w]
             position[w] = x + 0.5, surface[x, z] + 1, z + 0.5
-        self._write("position", position)
-        self._write("yaw", yaw)
-        self._write("pitch", self.rng.normal(10, 10, count).astype(np.float32))
-        self._write("active", np.ones(count, np.uint8))
+        self.worlds.put("position", position)
+        self.worlds.put("yaw", yaw)
+        self.worlds.put("pitch", self.rng.normal(10, 10, count).astype(np.float32))
+        self.worlds.put("active", np.ones(count, np.uint8))
         for _ in range(40):
             self.tick()
-
-    def _write(self, name: str, value: np.ndarray) -> None:
-        if self.device == "cpu":
-            self.worlds.view(name)[:] = value
-        else:
-            self.worlds.put(name, value)
 
     def tick(self) -> None:
         """One tick: all walk, most of them dig, and look about a little; they jump now and then."""

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from trunkline.envs.base import Loss
+from trunkline.envs.minecraft import server_process
 from trunkline.envs.minecraft.entities import ENTITIES
 from trunkline.envs.minecraft.items import items
-from trunkline.envs.minecraft.packages import find_node
 from trunkline.envs.minecraft.palette import palette_to_states, state_to_palette
 from trunkline.envs.minecraft.server import MinecraftServer, ServerConfig, Terrain
 from trunkline.envs.minecraft.server_mirror import Mirror
-from trunkline.envs.minecraft.server_process import PACKAGES
 from trunkline.envs.remote.process import RemoteCallError, RemoteError
 from trunkline.envs.warp import start_warp
 from trunkline.errors import InputError
@@ -45,8 +44,7 @@ class ServerEngine:
     """
 
     def __init__(self, worlds: Any, rules: Any, timeout_s: float) -> None:
-        PACKAGES.require()
-        find_node()
+        server_process.require()
         wp = start_warp()
         from trunkline.envs.minecraft.kernels.pick import look
         from trunkline.envs.minecraft.kernels.start import put_blocks
@@ -195,4 +193,4 @@ def _sound_answers() -> Iterator[None]:
     try:
         yield
     except (InputError, LookupError, TypeError, ValueError) as error:
-        raise RemoteError(f"{PACKAGES.name}: an answer that is not a server's: {error!r}") from error
+        raise RemoteError(f"{server_process.PACKAGES.name}: an answer that is not a server's: {error!r}") from error

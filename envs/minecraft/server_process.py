@@ -17,6 +17,16 @@ from trunkline.envs.remote.process import RemoteProcess
 PACKAGES = NodePackages("minecraft-server", Path(__file__).with_name("server"))
 
 
+def require() -> None:
+    """Pass if servers can be started here.
+
+    Raises:
+        InputError: the packages are not installed, or Node.js is missing or too old.
+    """
+    PACKAGES.require()
+    find_node()
+
+
 def start_process(folder: Path, timeout_s: float = 30.0) -> RemoteProcess:
     """The Node process of a server that is yet to be configured; it also answers `simulate`.
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from trunkline.envs.base import Loss
-from trunkline.envs.minecraft.packages import find_node
-from trunkline.envs.minecraft.server_process import PACKAGES
+from trunkline.envs.minecraft import server_process
 from trunkline.envs.minecraft.server_tasks import SERVER_FAMILY, TASKS, sample, server_splits
 from trunkline.envs.minecraft.world import Minecraft, Options
 from trunkline.envs.spec import TaskSpec
@@ -69,8 +68,7 @@ class MinecraftServerWorld(Minecraft):
 
     @classmethod
     def require(cls) -> None:
-        find_node()
-        PACKAGES.require()
+        server_process.require()
 
     @classmethod
     def task_names(cls) -> tuple[str, ...]:

@@ -6,7 +6,7 @@
 import warp as wp
 
 from trunkline.envs.minecraft.flags import FOLIAGE, OPAQUE
-from trunkline.envs.minecraft.kernels.leaps import LONGEST_LEAP, grow_leaps, shrink_leaps
+from trunkline.envs.minecraft.kernels.leaps import LONGEST_LEAP, update_leaps
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
@@ -52,10 +52,8 @@ def set_block(game: Game, rules: Rules, w: int, x: int, y: int, z: int, state: i
     here = cell_index(game, x, y, z)
     before = int(game.blocks[w, here])
     game.blocks[w, here] = wp.uint8(state)
-    if before == 0 and state != 0:
-        shrink_leaps(game.leaps, wp.vec3i(game.nx, game.ny, game.nz), w, x, y, z)
-    if before != 0 and state == 0:
-        grow_leaps(game.leaps, wp.vec3i(game.nx, game.ny, game.nz), w, x, y, z)
+    if (before == 0) != (state == 0):
+        update_leaps(game.leaps, wp.vec3i(game.nx, game.ny, game.nz), w, x, y, z, wp.where(state != 0, 1, 0))
     column = x * game.nz + z
     top = int(game.ceiling[w, column])
     if casts_shadow(rules, state):

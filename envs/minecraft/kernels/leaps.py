@@ -9,8 +9,8 @@ cell, because what lies behind a ray does not count.
 the leap downwards, the upper four upwards. Three things always hold: a leap is never too long; it exceeds that of each
 of the seven neighbours ahead by at most 1; a block that goes lets those around it grow, within `REGROWTH` cells.
 
-These functions take the array and the world's size instead of `Game`, so that the two large ones can stay out of line:
-inlined wherever a block changes, they are most of what the compiler has to read.
+These functions take the array and the world's size instead of `Game`, so that the large one can stay out of line:
+inlined wherever a block changes, it is most of what the compiler has to read.
 """
 
 import warp as wp
@@ -57,46 +57,23 @@ def grown_leap(leaps: LEAPS, size: wp.vec3i, w: int, quadrant: int, up: int, x: 
 
 
 @wp.func(inline=False)
-def shrink_leaps(leaps: LEAPS, size: wp.vec3i, w: int, x: int, y: int, z: int):
-    """After a block came: what looks towards it must not leap over it.
+def update_leaps(leaps: LEAPS, size: wp.vec3i, w: int, x: int, y: int, z: int, came: int):
+    """After a block came (1), what looks towards it must not leap over it; after it went (0), it may leap farther.
 
     Shell by shell: where a shell is not changed, the third promise of leaps leaves nothing to change behind it.
     """
+    shells = wp.where(came == 1, wp.static(LONGEST_LEAP - 1), wp.static(REGROWTH))
     for octant in range(8):
         quadrant = octant >> 1
         up = octant & 1
         sx = 1 - 2 * (quadrant & 1)
         sy = 1 - 2 * up
         sz = 1 - 2 * (quadrant >> 1)
-        put_leap(leaps, size, w, quadrant, up, x, y, z, 0)
-        for r in range(1, wp.static(LONGEST_LEAP)):
-            changed = int(0)
-            for i in range(r + 1):
-                for k in range(r + 1):
-                    j = wp.where(i == r or k == r, 0, r)
-                    while j <= r:
-                        a = x + sx * i
-                        b = y + sy * j
-                        c = z + sz * k
-                        if get_leap(leaps, size, w, quadrant, up, a, b, c) > r:
-                            put_leap(leaps, size, w, quadrant, up, a, b, c, r)
-                            changed = 1
-                        j += 1
-            if changed == 0:
-                break
-
-
-@wp.func(inline=False)
-def grow_leaps(leaps: LEAPS, size: wp.vec3i, w: int, x: int, y: int, z: int):
-    """After a block went: what looks towards it may leap farther."""
-    for octant in range(8):
-        quadrant = octant >> 1
-        up = octant & 1
-        sx = 1 - 2 * (quadrant & 1)
-        sy = 1 - 2 * up
-        sz = 1 - 2 * (quadrant >> 1)
-        put_leap(leaps, size, w, quadrant, up, x, y, z, grown_leap(leaps, size, w, quadrant, up, x, y, z))
-        for r in range(1, wp.static(REGROWTH + 1)):
+        here = int(0)
+        if came == 0:
+            here = grown_leap(leaps, size, w, quadrant, up, x, y, z)
+        put_leap(leaps, size, w, quadrant, up, x, y, z, here)
+        for r in range(1, shells + 1):
             changed = int(0)
             for i in range(r + 1):
                 for k in range(r + 1):
@@ -106,11 +83,14 @@ def grow_leaps(leaps: LEAPS, size: wp.vec3i, w: int, x: int, y: int, z: int):
                         b = y + sy * j
                         c = z + sz * k
                         before = get_leap(leaps, size, w, quadrant, up, a, b, c)
-                        if before > 0:
-                            after = grown_leap(leaps, size, w, quadrant, up, a, b, c)
-                            if after > before:
-                                put_leap(leaps, size, w, quadrant, up, a, b, c, after)
-                                changed = 1
+                        after = before
+                        if came == 1:
+                            after = wp.min(before, r)
+                        elif before > 0:
+                            after = wp.max(before, grown_leap(leaps, size, w, quadrant, up, a, b, c))
+                        if after != before:
+                            put_leap(leaps, size, w, quadrant, up, a, b, c, after)
+                            changed = 1
                         j += 1
             if changed == 0:
                 break
