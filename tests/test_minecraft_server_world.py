@@ -9,6 +9,7 @@ import pytest
 from child_processes import children
 from voxel_play import FLOOR, Play
 
+from trunkline.configuration import compose
 from trunkline.envs.minecraft import actions
 from trunkline.envs.minecraft.blocks import block_state
 from trunkline.envs.minecraft.packages import NodePackages
@@ -282,6 +283,24 @@ def test_on_the_server_the_engine_is_what_is_new():
         *[("minecraft/break", "world")] * 2,
         *[("minecraft_server/break", "engine")] * 2,
     ]
+
+
+def test_a_wrong_goal_is_shown_on_the_server_too(installed):
+    spec = sample_tasks("minecraft_server/break", 1, 0, "test/engine")
+    shown = []
+    for wrong in (False, True):
+        world = make("break", sensors=("goal_view",), wrong_goal=wrong)
+        try:
+            shown.append(world.reset(options={"tasks": spec})[0]["goal_view"])
+        finally:
+            world.close()
+    assert all(image[..., 3].any() for image in shown)
+    assert (shown[0] != shown[1]).any()
+
+
+def test_the_experiment_plays_on_the_server_as_in_the_voxel_worlds():
+    config = compose("run", ["experiment=minecraft"])
+    assert config["evaluation"]["options"]["options"]["minecraft_server"] == config["options"]["minecraft"]
 
 
 def test_what_is_not_installed_is_said_before_anything_runs(monkeypatch):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from trunkline.envs.minecraft.goals import INTERACTIONS, parse_state
+from trunkline.envs.minecraft.goals import FAMILY, INTERACTIONS, parse_state
 from trunkline.envs.minecraft.targets import BLOCKS
 from trunkline.envs.minecraft.tasks import SPLITS, context
 from trunkline.envs.minecraft.terrains import terrain_blocks
@@ -22,6 +22,12 @@ def server_splits(task: str) -> tuple[str, ...]:
     if task != "interact":
         return *SPLITS, ENGINE
     return *(split for split in SPLITS if set(BLOCKS[task][context(split).targets]) & set(USED)), ENGINE
+
+
+def in_voxels(spec: TaskSpec) -> TaskSpec:
+    """The TaskSpec of the family `minecraft` that one of a server is."""
+    name = spec.task.partition("/")[2]
+    return replace(spec, task=f"{FAMILY}/{name}", split=OF_ENGINE if spec.split == ENGINE else spec.split)
 
 
 def sample(task: str, count: int, seed: int, split: str) -> list[TaskSpec]:

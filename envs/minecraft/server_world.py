@@ -12,7 +12,7 @@ import numpy as np
 
 from trunkline.envs.base import Loss
 from trunkline.envs.minecraft import server_process
-from trunkline.envs.minecraft.server_tasks import SERVER_FAMILY, TASKS, sample, server_splits
+from trunkline.envs.minecraft.server_tasks import SERVER_FAMILY, TASKS, in_voxels, sample, server_splits
 from trunkline.envs.minecraft.world import Minecraft, Options
 from trunkline.envs.spec import TaskSpec
 from trunkline.errors import InputError
@@ -81,6 +81,10 @@ class MinecraftServerWorld(Minecraft):
     @classmethod
     def sample_tasks(cls, task: str, count: int, seed: int, split: str) -> list[TaskSpec]:
         return sample(task, count, seed, split)
+
+    @staticmethod
+    def in_voxels(spec: TaskSpec) -> TaskSpec:
+        return in_voxels(spec)
 
     def _start(self, ids: np.ndarray, tasks: Sequence[TaskSpec]) -> None:
         super()._start(ids, tasks)

@@ -4,7 +4,7 @@ Legend: E simulations, S pixels a side of an image, B cells of a target, M entit
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -195,10 +195,16 @@ class Minecraft(World):
         from trunkline.envs.minecraft.synthesis import another
 
         if self._decoys is None:
-            self._decoys = Minecraft(self.task, 1, ("goal_view",), **asdict(replace(self.options, wrong_goal=False)))
+            options = {field.name: getattr(self.options, field.name) for field in fields(Options)}
+            self._decoys = Minecraft(self.task, 1, ("goal_view",), **{**options, "wrong_goal": False})
         for row, spec in zip(ids, tasks, strict=True):
-            shown, _ = self._decoys.reset(options={"tasks": [another(spec)]})
+            shown, _ = self._decoys.reset(options={"tasks": [another(self.in_voxels(spec))]})
             self.views.goal_views[row] = shown["goal_view"][0]
+
+    @staticmethod
+    def in_voxels(spec: TaskSpec) -> TaskSpec:
+        """The TaskSpec of the family `minecraft` that one of this family is."""
+        return spec
 
     def _advance(self, actions_: np.ndarray, ids: np.ndarray | None) -> None:
         told = self._told
