@@ -46,11 +46,11 @@ def finetune(
     done = run.latest()
     if done is not None and done[0] >= config.iterations:
         return done[1]
-    groups, agent = _prepare(config)
+    groups, agent, critic_sensors = _prepare(config)
     run.claim(config)  # only now: bad input leaves no trace
     with ray_session():
         _require_cpus(config)
-        algorithm = _build(config, run.path, groups, agent)
+        algorithm = _build(config, run.path, groups, agent, critic_sensors)
         try:
             _start(algorithm, config, agent, done)
             return _train(algorithm, config, run, agent, on_iteration)
@@ -85,8 +85,8 @@ def _train(
     return checkpoint
 
 
-def _prepare(config: FinetuneConfig) -> tuple[tuple[Group, ...], Agent]:
-    """The groups of tasks and the agent as it starts."""
+def _prepare(config: FinetuneConfig) -> tuple[tuple[Group, ...], Agent, Mapping[str, SensorSpec] | None]:
+    """The groups of tasks, the agent as it starts, and what a critic of its own reads if not the same."""
     if config.init is not None:
         agent = load_agent(config.init)
         labels = agent.config.auxiliary
@@ -105,7 +105,20 @@ def _prepare(config: FinetuneConfig) -> tuple[tuple[Group, ...], Agent]:
         sensors = measure_statistics(groups, sensors, config.seed)
         agent = Agent(sensors, actions, config.agent, config.seed)
     agent.select(config.freeze)  # says at once if a part is unknown
-    return groups, agent.eval()
+    groups, critic_sensors = _critic_sensors(config, groups, agent)
+    return groups, agent.eval(), critic_sensors
+
+
+def _critic_sensors(
+    config: FinetuneConfig, groups: tuple[Group, ...], agent: Agent
+) -> tuple[tuple[Group, ...], Mapping[str, SensorSpec] | None]:
+    """The groups with what the critic reads too, and its sensors with their statistics."""
+    if not config.critic_sensors:
+        return groups, None
+    names = dict.fromkeys((*agent.config.auxiliary, *config.critic_sensors))
+    groups, found, _ = plan_groups(config.tasks, config.sensors, agent.sensors, agent.actions, config.options, names)
+    sensors = {name: found[name] for name in config.critic_sensors}
+    return groups, measure_statistics(groups, sensors, config.seed)
 
 
 def _statistics(path: str) -> dict[str, SensorSpec]:
@@ -114,7 +127,13 @@ def _statistics(path: str) -> dict[str, SensorSpec]:
     return open_corpus(path).sensors
 
 
-def _build(config: FinetuneConfig, folder: Path, groups: tuple[Group, ...], agent: Agent) -> Finetuner:
+def _build(
+    config: FinetuneConfig,
+    folder: Path,
+    groups: tuple[Group, ...],
+    agent: Agent,
+    critic_sensors: Mapping[str, SensorSpec] | None,
+) -> Finetuner:
     critic = None
     if config.separate_critic:
         critic = config.critic or agent.config
@@ -124,6 +143,7 @@ def _build(config: FinetuneConfig, folder: Path, groups: tuple[Group, ...], agen
         agent=agent.config,
         seed=agent.seed,
         critic=critic,
+        critic_sensors=critic_sensors,
         reference=_stays_near(config),
         freeze=tuple(config.freeze),
     )

@@ -358,6 +358,8 @@ def test_bad_configurations_are_named():
         ({"tasks": ()}, "at least one task"),
         ({"num_envs": 1, "num_env_runners": 2}, "at least 1 for each of 2"),
         ({"steps": 0}, "steps=0"),
+        ({"critic_sensors": "position"}, "must be a list"),
+        ({"critic_sensors": ("position",), "critic": None}, "need a critic of its own"),
     ):
         with pytest.raises(InputError, match=message):
             make_config(FAKE, **changes)

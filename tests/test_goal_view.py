@@ -12,9 +12,11 @@ from views import BODY, view_agent, view_batch, view_config, view_sensors
 from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_agent, save_agent
 from trunkline.agents.config import AgentConfig
+from trunkline.agents.encoders.distinct import distinct_rows
 from trunkline.agents.heads.auxiliary import auxiliary_losses
 from trunkline.agents.heads.target_view import TargetViewHead
 from trunkline.agents.registry import default_encoder
+from trunkline.agents.training_state import load_training
 from trunkline.data.episode import Episode
 from trunkline.data.writer import EpisodeWriter
 from trunkline.envs.registry import make_worlds, sample_tasks
@@ -110,6 +112,29 @@ def test_every_token_of_a_view_attends_to_the_other_view():
     assert bool(((after - before).abs().amax(2) > 1e-6).all())
     after = agent.tokens({**batch, "rgb": 255 - batch["rgb"]})
     assert bool(((after - before).abs().amax(2) > 1e-6).all())
+
+
+def test_a_goal_in_several_rows_is_encoded_once():
+    encoder = view_agent().part("encoders/goal_view")
+    goals = view_batch(3, 0)["goal_view"]
+    rows = goals[[0, 1, 0, 2, 2, 0, 1]]
+    assert not torch.equal(goals[0], goals[1]) and not torch.equal(goals[1], goals[2])
+    sizes = []
+    encoder.normaliser.register_forward_hook(lambda _module, _arguments, output: sizes.append(len(output)))
+
+    def gradients(run) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        encoder.zero_grad()
+        tokens = run()
+        (tokens * torch.arange(7.0)[:, None, None]).square().sum().backward()
+        return tokens.detach(), [p.grad.clone() for p in encoder.parameters()]
+
+    once = gradients(lambda: encoder(rows))
+    each = gradients(lambda: torch.cat([encoder(row[None]) for row in rows]))
+    assert sizes == [3] + [1] * 7
+    torch.testing.assert_close(once, each, rtol=1e-4, atol=1e-4)
+    assert distinct_rows(goals) is None
+    first, inverse = distinct_rows(rows)
+    assert first.tolist() == [0, 1, 3] and inverse.tolist() == [0, 1, 0, 2, 2, 0, 1]
 
 
 # Auxiliary heads
@@ -360,3 +385,33 @@ def test_rl_from_scratch_reads_labels_and_critic_warmup_leaves_them(tmp_path):
     with pytest.raises(InputError, match="did you mean 'target_view'"):
         bad = replace(view_config(), auxiliary={"target_vew": {"name": "target_view", "weight": 0.1}})
         finetune(make_finetuning(agent=bad, sensors={"views": tuple(view_sensors())}), tmp_path / "other")
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+@pytest.mark.parametrize("start", [False, True])
+def test_a_critic_of_its_own_may_read_what_the_policy_does_not(tmp_path, start):
+    save_agent(view_agent(), tmp_path / "start")
+    init = str(tmp_path / "start") if start else None
+    bare = AgentConfig(width=16, depth=0)
+    config = make_finetuning(
+        init=init, agent=replace(view_config(), auxiliary={}),
+        critic=bare, critic_sensors=("interaction", "target_view"), ppo=PPOConfig(epochs=1, minibatches=2),
+        steps=3 * 4 * 10, checkpoint_every=1,
+    )  # fmt: skip
+    whole = finetune(config, tmp_path / "whole")
+    agent = load_agent(whole)
+    assert "target_view" not in agent.sensors and (start == (HEAD in agent.parts))
+    state = load_training(whole)["critic"]
+    assert {name.split(".")[1] for name in state if name.startswith("encoders.")} == {"interaction", "target_view"}
+
+    def stop(iteration, _figures):
+        if iteration == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(config, tmp_path / "parts", stop)
+    resumed = load_training(finetune(config, tmp_path / "parts"))["critic"]
+    assert all(np.array_equal(state[name], resumed[name]) for name in state)
+    with pytest.raises(InputError, match=r"unknown sensor in agent\.auxiliary or critic_sensors 'target_vew'"):
+        finetune(replace(config, critic_sensors=("target_vew",)), tmp_path / "other")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trunkline.agents.encoders.base import require_positive
 from trunkline.agents.encoders.conv_grid import ConvGridEncoder
+from trunkline.agents.encoders.distinct import distinct_rows
 from trunkline.agents.registry import encoder
 from trunkline.envs.spec import SensorSpec
 from trunkline.errors import InputError
@@ -25,7 +26,8 @@ class GoalViewEncoder(ConvGridEncoder):
     """A picture with a mask, (B, H, W, 4): RGB and 0 or 255, to a token a patch, (B, N, D).
 
     The picture goes through the convolutions of "conv_grid", the mask through one linear map a cell; the two are
-    concatenated and projected in each cell, before cells are joined to patches.
+    concatenated and projected in each cell, before cells are joined to patches. A goal that stands in several rows of a
+    batch is encoded once.
 
     Args:
         spec: a sensor with four channels.
@@ -55,6 +57,14 @@ class GoalViewEncoder(ConvGridEncoder):
         require_positive("goal_view", mask_channels=mask_channels)
         self.mask = nn.Sequential(nn.Conv2d(1, mask_channels, self.cell, self.cell), nn.GELU())
         self.fuse = nn.Sequential(nn.Conv2d(channels[-1] + mask_channels, channels[-1], 1), nn.GELU())
+
+    def forward(self, readings: Tensor) -> Tensor:
+        """Raw readings (B, H, W, 4) to tokens (B, N, D); see `Encoder.forward`."""
+        found = distinct_rows(readings)
+        if found is None:
+            return super().forward(readings)
+        first, inverse = found
+        return super().forward(readings[first])[inverse]
 
     def _picture_channels(self) -> int:
         return PICTURE

@@ -87,6 +87,9 @@ class FinetuneConfig:
         freeze: the policy's parts that do not learn, e.g. "encoders", "trunk".
         separate_critic: a network of its own for the value; False for the policy's own value head.
         critic: the separate critic's architecture; None for the policy's, starting from the policy's weights.
+        critic_sensors: what a critic of an architecture of its own reads, wherever a task has it, privileged sensors
+            too, as the critic is not there when the policy acts ("Asymmetric actor critic for image-based robot
+            learning", 2017); () for what the policy reads.
         contexts: manifest of TaskSpecs to train on; None draws from the tasks' train split without end.
         steps: environment steps in all; the last iteration is finished.
         num_envs: simulations of each task, over all runners together.
@@ -112,6 +115,7 @@ class FinetuneConfig:
     freeze: tuple[str, ...] = ()
     separate_critic: bool = True
     critic: AgentConfig | None = field(default_factory=lambda: AgentConfig(width=128, depth=0))
+    critic_sensors: tuple[str, ...] = ()
     contexts: str | None = None
     steps: int = 1_000_000
     num_envs: int = 64
@@ -127,7 +131,7 @@ class FinetuneConfig:
     learner_threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("tasks", "freeze"):
+        for name in ("tasks", "freeze", "critic_sensors"):
             if isinstance(getattr(self, name), str):
                 raise InputError(f"{name}={getattr(self, name)!r} must be a list, e.g. {name}=[{getattr(self, name)}]")
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
@@ -138,6 +142,10 @@ class FinetuneConfig:
         for name in ("num_env_runners", "num_learners", "num_gpus_per_learner", "learner_threads", "seed"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name}={getattr(self, name)} must not be negative")
+        if self.critic_sensors and (self.critic is None or not self.separate_critic):
+            raise InputError(
+                f"critic_sensors={list(self.critic_sensors)} need a critic of its own: separate_critic=true and critic"
+            )
         shares = max(self.num_env_runners, self.num_learners)
         if self.num_envs < shares:
             raise InputError(f"num_envs={self.num_envs} must be at least 1 for each of {shares} runners and learners")

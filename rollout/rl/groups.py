@@ -26,7 +26,7 @@ def plan_groups(
         known: the sensors of a trained agent; others are left out, and these must be the very same.
         bodies: the bodies of a trained agent.
         options: of worlds, by family.
-        labels: sensors that the agent's auxiliary heads learn from; read wherever a task has them.
+        labels: further sensors, read wherever a task has them: what auxiliary heads learn from, what a critic sees.
 
     Returns:
         The groups, the sensors and the bodies by name, in the order of first appearance.
@@ -68,7 +68,7 @@ def plan_groups(
         members.setdefault((action.name, tuple(specs)), []).append(task)
     for name in labels:
         if name not in found:
-            raise unknown("sensor in agent.auxiliary", name, found)
+            raise unknown("sensor in agent.auxiliary or critic_sensors", name, found)
     groups = tuple(
         Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group), options)
         for (body, names), group in members.items()

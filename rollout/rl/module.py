@@ -29,6 +29,7 @@ class Blueprint:
         seed: of weights that nobody loads.
         critic: the value's own network, whose gradients leave the policy's features alone; None for the policy's own
             value head.
+        critic_sensors: what that network reads; None for what the policy does.
         reference: whether there is a policy to stay near.
         freeze: the policy's parts that do not learn.
     """
@@ -38,6 +39,7 @@ class Blueprint:
     agent: AgentConfig
     seed: int
     critic: AgentConfig | None = None
+    critic_sensors: Mapping[str, SensorSpec] | None = None
     reference: bool = False
     freeze: tuple[str, ...] = ()
 
@@ -49,7 +51,8 @@ class Blueprint:
         """The critic with fresh weights."""
         if self.critic is None:
             return None
-        return Agent(self.sensors, {}, replace(self.critic, auxiliary={}), self.seed + 1)
+        sensors = self.sensors if self.critic_sensors is None else self.critic_sensors
+        return Agent(sensors, {}, replace(self.critic, auxiliary={}), self.seed + 1)
 
 
 class AgentModule(TorchRLModule):
@@ -88,22 +91,21 @@ class AgentModule(TorchRLModule):
 
     def explore(self, observations: Mapping[str, Tensor], action: str) -> tuple[Tensor, Tensor]:
         """Draw actions (B, A) for one body and their log-probabilities (B,)."""
-        distribution = self.policy.policy(self.policy.encode(observations), action)
+        distribution = self.policy.policy(_encode(self.policy, observations), action)
         drawn = distribution.sample()
         return drawn, distribution.log_prob(drawn)
 
     def values(self, observations: Mapping[str, Tensor]) -> Tensor:
         """V(s), (B,)."""
         critic = self.critic or self.policy
-        seen = {name: value for name, value in observations.items() if name in critic.encoders}  # not its labels
-        values: Tensor = critic.value(critic.encode(seen))
+        values: Tensor = critic.value(_encode(critic, observations))
         return values
 
     def reference_features(self, observations: Mapping[str, Tensor]) -> Tensor:
         """The reference's features (B, D): they do not change while the policy learns, so once is enough."""
         assert self.reference is not None
         with torch.no_grad():
-            return self.reference.encode(observations)
+            return _encode(self.reference, observations)
 
     def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Tensor]:
         """Judge a minibatch.
@@ -121,7 +123,7 @@ class AgentModule(TorchRLModule):
         for rows in batch["rows"]:
             observations = rows["observations"]
             with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-                features = self.policy.encode(observations)
+                features = _encode(self.policy, observations)
                 distribution = self.policy.policy(features, rows["action"])
                 outputs["log_probs"].append(distribution.log_prob(rows["actions"]))
                 outputs["entropy"].append(distribution.entropy())
@@ -140,3 +142,8 @@ class AgentModule(TorchRLModule):
         assert self.reference is not None
         with torch.no_grad():
             return self.reference.policy(rows["reference"], rows["action"])
+
+
+def _encode(agent: Agent, observations: Mapping[str, Tensor]) -> Tensor:
+    """An agent's features (B, D) of the sensors that it knows: the policy's and the critic's may differ."""
+    return agent.encode({name: value for name, value in observations.items() if name in agent.encoders})

@@ -26,7 +26,7 @@ def measure_statistics(
             observations, _ = world.reset(options={"tasks": contexts})
             for step in range(STEPS):
                 if step % EVERY == 0:
-                    for name in group.sensors:
+                    for name in readings.keys() & set(group.sensors):
                         readings[name].append(_rows(observations[name], sensors[name]))
                 # Actions held for a while lead further than ones that change at every step.
                 if step % EVERY == 0:
