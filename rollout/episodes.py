@@ -98,8 +98,9 @@ def run_episodes(
         if healthy.any():
             readings = observations if healthy.all() else _zeroed(observations, ~healthy)
             actions = np.array(policy.act(world, readings, steps))  # a copy, because rows of it are replaced
-            actions[~healthy] = idle_action
-            buffers.write_before(observations, actions, steps)
+            kept = np.array(policy.recorded(actions))
+            actions[~healthy] = kept[~healthy] = idle_action
+            buffers.write_before(observations, kept, steps)
         else:
             actions = np.repeat(idle_action[None], world.num_envs, axis=0)
         filmed = [i for i in np.flatnonzero(healthy).tolist() if film and _spec(world, i).id in film]
@@ -167,7 +168,7 @@ class _Buffers:
         self.capacity = needed
 
     def write_before(self, observations: Observations, actions: np.ndarray, steps: np.ndarray) -> None:
-        """Note what was read and done in step `steps` (E,) of each simulation; idle ones write what is never read."""
+        """Note readings and actions of step `steps` (E,) of each simulation; idle ones write what is never read."""
         self._reserve()
         for name in self.names:
             self.arrays[f"sensor/{name}"][self.rows, steps] = observations[name]
@@ -178,7 +179,7 @@ class _Buffers:
             self.arrays["reward"][self.rows, steps] = rewards
 
     def episode(self, i: int, task: TaskSpec, length: int, success: bool, progress: float) -> Episode:
-        """The episode of simulation `i` as arrays of its own; actions as they were executed, within their bounds."""
+        """The episode of simulation `i` as arrays of its own, actions within their bounds."""
         actions = self.arrays["action"][i, :length].copy()
         if not self.world.action_spec.discrete:
             actions = np.clip(actions, *action_bounds(self.world.action_spec))

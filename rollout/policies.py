@@ -33,6 +33,10 @@ class PolicyConfig:
         noise: standard deviation of Gaussian noise on continuous actions, as a fraction of half their range.
         random_fraction: share of steps, or of whole episodes, that are random instead.
         random_unit: what `random_fraction` counts, "step" or "episode".
+        recorded: which actions an episode keeps: those "executed", or those "intended" before `noise` and
+            `random_fraction`, so that an imitator meets the states that mistakes lead to and learns no mistakes
+            (Laskey et al., "DART: Noise injection for robust imitation learning", 2017); inverse dynamics needs the
+            executed ones.
         mask: names of sensors that the checkpoint is not shown.
         deterministic: whether a checkpoint takes its distribution's mode; else it samples.
         seed: of everything random here.
@@ -43,6 +47,7 @@ class PolicyConfig:
     noise: float = 0.0
     random_fraction: float = 0.0
     random_unit: Literal["step", "episode"] = "step"
+    recorded: Literal["executed", "intended"] = "executed"
     mask: tuple[str, ...] = ()
     deterministic: bool = True
     seed: int = 0
@@ -60,6 +65,8 @@ class PolicyConfig:
             )
         if self.random_unit not in ("step", "episode"):
             raise unknown("random_unit", self.random_unit, ("step", "episode"))
+        if self.recorded not in ("executed", "intended"):
+            raise unknown("recorded", self.recorded, ("executed", "intended"))
         if self.mask and self.kind != "checkpoint":
             raise InputError(f"mask={list(self.mask)} needs kind='checkpoint'; {self.kind!r} reads no sensors")
 
@@ -90,6 +97,10 @@ class Policy(ABC):
     def act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
         """Actions (E, A) for the present readings; `steps` (E,) counts from the start of each of `world.specs`."""
 
+    def recorded(self, actions: np.ndarray) -> np.ndarray:
+        """What an episode keeps of the actions (E, A) that `act` has just chosen."""
+        return actions
+
 
 class ExpertPolicy(Policy):
     """The world's own script."""
@@ -119,13 +130,14 @@ class MixedPolicy(Policy):
 
     Args:
         base: the policy that is mixed.
-        config: its `noise`, `random_fraction`, `random_unit` and `seed`.
+        config: its `noise`, `random_fraction`, `random_unit`, `recorded` and `seed`.
     """
 
     def __init__(self, base: Policy, config: PolicyConfig) -> None:
         self.base = base
         self.config = config
         self._random = RandomPolicy(config.seed)
+        self._intended: np.ndarray | None = None
         self._noise = EpisodeDraws("noise", config.seed, lambda rng, steps, a: rng.normal(size=(steps, *a.shape)))
         self._coin = EpisodeDraws("coin", config.seed, lambda rng, steps, a: rng.random(steps))
 
@@ -150,6 +162,7 @@ class MixedPolicy(Policy):
 
     def act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
         actions = self.base.act(world, observations, steps)
+        self._intended = actions
         if self.config.noise:
             low, high = _finite_bounds(world.action_spec)
             noise = self.config.noise * (high - low) / 2 * self._noise.at(world, steps)
@@ -159,6 +172,11 @@ class MixedPolicy(Policy):
             chosen = (coins < self.config.random_fraction)[:, None]
             actions = np.where(chosen, self._random.act(world, observations, steps), actions)
         return actions
+
+    def recorded(self, actions: np.ndarray) -> np.ndarray:
+        if self.config.recorded == "executed" or self._intended is None:
+            return actions
+        return self._intended
 
 
 class AgentPolicy(Policy):

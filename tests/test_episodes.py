@@ -85,6 +85,21 @@ def test_policies_are_mixed_in_the_asked_proportion():
     assert not any(same(one[i].episode, other[i].episode) for i in range(60))
 
 
+def test_what_was_intended_is_recorded_beside_what_mistakes_led_to():
+    specs = sample_tasks(TASK, 20, seed=3)
+    config = {"kind": "expert", "random_fraction": 0.4, "noise": 0.2}
+    executed = run(specs, make_policy(PolicyConfig(**config)))
+    intended = run(specs, make_policy(PolicyConfig(**config, recorded="intended")))
+    for index in range(20):
+        did, meant = executed[index].episode, intended[index].episode
+        assert np.array_equal(did.observations["position"], meant.observations["position"])
+        assert not np.array_equal(did.actions, meant.actions)
+        away = (meant.observations["goal"] - meant.observations["position"])[:, :1]
+        assert np.array_equal(np.sign(meant.actions), np.sign(away))  # the expert goes straight to the goal
+    with pytest.raises(InputError, match="did you mean 'intended'"):
+        PolicyConfig(recorded="intend")
+
+
 def test_an_agents_samples_belong_to_the_taskspec():
     specs = sample_tasks(TASK, 6, seed=4)
     policy = AgentPolicy(agent(), deterministic=False)
