@@ -18,7 +18,7 @@ from trunkline.rollout.film import Film
 from trunkline.rollout.identity import policy_identity
 from trunkline.rollout.interrupts import uninterrupted
 from trunkline.rollout.policies import AgentPolicy, Policy, PolicyConfig, make_policy
-from trunkline.rollout.pool import PoolConfig, run_chunks
+from trunkline.rollout.pool import Pool, PoolConfig, run_chunks
 from trunkline.rollout.progress import Progress
 from trunkline.rollout.results import ArmResults, Row
 
@@ -67,6 +67,7 @@ def evaluate(
     arm: str = "policy",
     train_seed: int = 0,
     out: str | Path | None = None,
+    workers: Pool | None = None,
     **changes: Any,
 ) -> list[Row]:
     """Run a policy once on every TaskSpec of a manifest.
@@ -80,6 +81,7 @@ def evaluate(
         train_seed: seed of the training run it came from.
         out: folder of a run. Its `results.parquet` gets the rows, beside those of other arms, also of ones that are
             evaluated at the same time; episodes that it has already are not run again.
+        workers: an open pool of `config.sized_pool`, whose actors are used and stay; None starts actors of its own.
         **changes: fields of `config`, e.g. num_envs=8.
 
     Returns:
@@ -114,7 +116,7 @@ def evaluate(
         chunks = make_chunks(manifest, plans, pool.chunk_size, mine, film.ids, config.video_size)
         saved = time.monotonic()
         try:
-            for outcome in run_chunks(acting, pool, chunks):
+            for outcome in run_chunks(acting, pool, chunks, workers):
                 row = _row(outcome, about)
                 if isinstance(outcome, Lost):
                     progress.lost(row["task"], outcome.reason)

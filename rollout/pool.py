@@ -1,8 +1,8 @@
 """Ray actors that run TaskSpecs, and the pool that keeps them alive and at work.
 
-An actor holds a batch of worlds a task and a policy. The pool hands out chunks (TaskSpecs of one task), asks each actor
-for what it finished in the last moment, and delivers whole chunks in their order. So what comes out does not depend
-on how many actors there are or which one dies.
+An actor holds a batch of worlds a task and the policy in use. The pool hands out chunks (TaskSpecs of one task), asks
+each actor for what it finished in the last moment, and delivers whole chunks in their order. So what comes out does
+not depend on how many actors there are or which one dies.
 
 - Exactly once: an episode counts when its piece has arrived; what an actor had not handed over when it died is run
   again by its replacement.
@@ -78,21 +78,25 @@ class PoolConfig:
         return self.chunk or 2 * self.num_envs
 
 
-def run_chunks(policy: PolicyConfig | Policy, config: PoolConfig, chunks: Sequence[Chunk]) -> Iterator[Outcome]:
+def run_chunks(
+    policy: PolicyConfig | Policy, config: PoolConfig, chunks: Sequence[Chunk], pool: "Pool | None" = None
+) -> Iterator[Outcome]:
     """Run chunks, on actors or (`actors=0`) here, and yield their outcomes in order.
 
     Args:
         policy: what acts; actors need a description that can be sent to them.
         config: sizes and limits.
         chunks: from `make_chunks`.
+        pool: whose actors run them, and stay; None for actors of their own.
 
     Raises:
         InputError: a policy object for actors, or what the caller got wrong, wherever it showed.
         RuntimeError: see `Pool.run`.
     """
     if not config.actors:
-        runner = Runner(policy, config.num_envs, config.num_threads)
+        runner = Runner(config.num_envs, config.num_threads)
         try:
+            runner.use(policy)
             for chunk in chunks:
                 yield from sorted(runner.run(chunk), key=lambda outcome: outcome.index)
         finally:
@@ -104,11 +108,14 @@ def run_chunks(policy: PolicyConfig | Policy, config: PoolConfig, chunks: Sequen
         )
     if not chunks:
         return
+    if pool is not None:
+        yield from pool.run(policy, chunks)
+        return
     from trunkline.rollout.ray_session import ray_session
 
     cpus = max(os.cpu_count() or 1, math.ceil(config.actors * config.cpus_per_actor))
-    with ray_session(num_cpus=cpus), Pool(policy, config) as pool:
-        yield from pool.run(chunks)
+    with ray_session(num_cpus=cpus), Pool(config) as pool:
+        yield from pool.run(policy, chunks)
 
 
 class _Job:
@@ -142,33 +149,32 @@ class _Actor:
     def ready(self) -> bool:
         return self.place is not None
 
-    def give(self, job: _Job) -> None:
+    def give(self, job: _Job, policy: PolicyConfig, turn: int) -> None:
         self.job = job
         self.since = time.monotonic()
-        self.ask(job.chunk.only(job.missing))
+        self.ask(job.chunk.only(job.missing), policy, turn)
 
-    def ask(self, chunk: Chunk | None = None) -> None:
+    def ask(self, chunk: Chunk | None = None, policy: PolicyConfig | None = None, turn: int = 0) -> None:
         while len(self.calls) < CALLS_AHEAD:
-            piece, payload = self.handle.advance.options(num_returns=2).remote(chunk)
+            piece, payload = self.handle.advance.options(num_returns=2).remote(chunk, policy, turn)
             self.calls.append((piece, payload))
             chunk = None
         assert chunk is None, "an actor is given a chunk only when it owes at most one answer"
 
 
 class Pool:
-    """Runs chunks on Ray actors. Needs a Ray session; a context manager that ends its actors.
+    """Runs chunks on Ray actors, which start with the first run and stay for the next.
+
+    Needs a Ray session; a context manager that ends its actors.
 
     Args:
-        policy: what acts; sent to every actor.
         config: sizes and limits.
     """
 
-    def __init__(self, policy: PolicyConfig, config: PoolConfig) -> None:
-        import ray
-
-        self.policy = policy
+    def __init__(self, config: PoolConfig) -> None:
         self.config = config
-        self._remote = ray.remote(Runner).options(num_cpus=config.cpus_per_actor, max_restarts=0, max_task_retries=0)
+        self._policy = PolicyConfig()
+        self._turn = 0  # runs so far; tells actors when to load a policy
         self._actors: list[_Actor] = []
         self._waiting: deque[_Job] = deque()
         self._failed_starts = 0
@@ -185,13 +191,29 @@ class Pool:
         while self._actors:
             self._end(self._actors.pop())
 
-    def run(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
+    def run(self, policy: PolicyConfig, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
         """Run chunks and yield their outcomes, chunk after chunk, within a chunk by place in the manifest.
+
+        Args:
+            policy: what acts; every actor loads it anew.
+            chunks: what is to be run, one run at a time.
 
         Raises:
             InputError: what the caller got wrong, wherever it showed.
             RuntimeError: the code of a world or policy failed, a chunk kept killing its actors, or no actor started.
         """
+        self._policy = policy
+        self._turn += 1
+        whole = False
+        try:
+            yield from self._run(chunks)
+            whole = True
+        finally:
+            if not whole:  # actors that are still at work on it are of no use to the next run
+                self._waiting.clear()
+                self.close()
+
+    def _run(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
         source = iter(chunks)
         window = self.config.window or 2 * self.config.actors
         ordered: deque[_Job] = deque()
@@ -224,13 +246,16 @@ class Pool:
                         looked = time.monotonic()
 
     def _hire(self) -> None:
+        import ray
+
         wanted = min(self.config.actors, len(self._waiting) + sum(actor.job is not None for actor in self._actors))
         while len(self._actors) < wanted:
-            handle = self._remote.remote(self.policy, self.config.num_envs, self.config.num_threads)
-            self._actors.append(_Actor(handle, handle.prepare.remote()))
+            kind = ray.remote(Runner).options(num_cpus=self.config.cpus_per_actor, max_restarts=0, max_task_retries=0)
+            handle = kind.remote(self.config.num_envs, self.config.num_threads)
+            self._actors.append(_Actor(handle, handle.where.remote()))
         for actor in self._actors:
             if actor.ready and actor.job is None and self._waiting:
-                actor.give(self._waiting.popleft())
+                actor.give(self._waiting.popleft(), self._policy, self._turn)
 
     def _harvest(self, timeout: float) -> None:
         """Take in every piece that is there, keep the actors busy, replace those that died or hang."""

@@ -18,40 +18,41 @@ PIECE_BYTES = 8 << 20
 class Runner:
     """Worlds and a policy that run chunks in this process; an actor is one of these."""
 
-    def __init__(self, policy: PolicyConfig | Policy, num_envs: int, num_threads: int) -> None:
-        self._policy_config = policy
+    def __init__(self, num_envs: int, num_threads: int) -> None:
         self._size = num_envs, num_threads
         self._policy: Policy | None = None
+        self._turn: int | None = None
         self._worlds: dict[tuple[str, tuple[str, ...], str], World] = {}
+        self._idle: set[tuple[str, tuple[str, ...], str]] = set()
         self._running: Iterator[Outcome] = iter(())
-        self._filming = False
 
-    def prepare(self) -> tuple[str, int]:
-        """Load the policy; where this runs: (Ray node id, process id)."""
+    def where(self) -> tuple[str, int]:
+        """Where this runs: (Ray node id, process id)."""
         import ray
 
-        if isinstance(self._policy_config, PolicyConfig) and self._policy_config.kind == "checkpoint":
-            import torch
-
-            torch.set_num_threads(1)  # a core an actor: the batches are small
-        self.policy()
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def policy(self) -> Policy:
-        """The policy, loaded on first use."""
-        if self._policy is None:
-            given = self._policy_config
-            self._policy = make_policy(given) if isinstance(given, PolicyConfig) else given
-        return self._policy
+    def use(self, policy: PolicyConfig | Policy, turn: int = 0) -> None:
+        """Act by this policy from now on; one that this `turn` brought already is kept."""
+        if turn == self._turn:
+            return
+        if isinstance(policy, PolicyConfig):
+            self._policy = make_policy(policy)
+        else:
+            self._policy = policy
+        self._turn, self._idle = turn, set(self._worlds)
 
     def run(self, chunk: Chunk) -> Iterator[Outcome]:
-        """Run a chunk; outcomes carry their places in the manifest."""
+        """Run a chunk by the policy in use; outcomes carry their places in the manifest."""
+        assert self._policy is not None
         key = chunk.task, chunk.sensors, repr(sorted(chunk.options.items()))
+        self._idle.discard(key)
         if key not in self._worlds:
+            self._close(self._idle)  # what only an earlier policy needed makes room
             self._worlds[key] = make_worlds(chunk.task, self._size[0], chunk.sensors, self._size[1], **chunk.options)
         outcomes = run_episodes(
             self._worlds[key],
-            self.policy(),
+            self._policy,
             chunk.specs,
             record=chunk.record,
             film=chunk.film,
@@ -60,9 +61,17 @@ class Runner:
         for outcome in outcomes:
             yield replace(outcome, index=chunk.indices[outcome.index])
 
-    def advance(self, chunk: Chunk | None) -> tuple[tuple[int, ...], list[Outcome]]:
+    def advance(
+        self, chunk: Chunk | None, policy: PolicyConfig | None = None, turn: int = 0
+    ) -> tuple[tuple[int, ...], list[Outcome]]:
         """Begin `chunk`, or go on with the present one, for a moment: (places of what finished, the outcomes)."""
         if chunk is not None:
+            assert policy is not None
+            if policy.kind == "checkpoint":
+                import torch
+
+                torch.set_num_threads(1)  # a core an actor: the batches are small
+            self.use(policy, turn)
             self._running = self.run(chunk)
         deadline = time.monotonic() + PIECE_SECONDS
         outcomes: list[Outcome] = []
@@ -77,6 +86,9 @@ class Runner:
 
     def close(self) -> None:
         """Let go of the worlds."""
-        for world in self._worlds.values():
-            world.close()
-        self._worlds.clear()
+        self._close(set(self._worlds))
+
+    def _close(self, keys: set[tuple[str, tuple[str, ...], str]]) -> None:
+        for key in keys:
+            self._worlds.pop(key).close()
+        self._idle = self._idle - keys

@@ -159,8 +159,9 @@ def test_ray_listens_on_loopback_only_and_keeps_its_files_private(ray_session):
 
     policy = make_policy(PolicyConfig())
     chunks = make_chunks(manifest_of(400), {task: plan_task(task, policy) for task in TASKS}, 20)
-    with Pool(PolicyConfig(), PoolConfig(actors=2, num_envs=1)) as pool:
-        for _ in pool.run(chunks):
+    with Pool(PoolConfig(actors=2, num_envs=1)) as pool:
+        run = pool.run(PolicyConfig(), chunks)
+        for _ in run:
             if len(runners()) == 2:
                 break
         sockets = session.listening_sockets()
@@ -239,8 +240,8 @@ def test_an_actor_that_dies_late_is_replaced(ray_session, monkeypatch):
         manifest_of(400, tasks=("fake/reach",)), {"fake/reach": plan_task("fake/reach", make_policy(policy))}, 20
     )
     seen = 0
-    with Pool(policy, PoolConfig(actors=1, num_envs=1, timeout_s=1e6)) as pool:
-        for _ in pool.run(chunks):
+    with Pool(PoolConfig(actors=1, num_envs=1, timeout_s=1e6)) as pool:
+        for _ in pool.run(policy, chunks):
             seen += 1
             if not late:
                 late = 1000.0  # seconds, more than `start_timeout_s`

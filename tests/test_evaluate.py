@@ -1,5 +1,7 @@
 """Evaluation: rows, resuming, refusals, videos, agents; the same on actors."""
 
+from dataclasses import replace
+
 import av
 import pyarrow.parquet as pq
 import pytest
@@ -7,8 +9,10 @@ import pytest
 from trunkline.envs.manifest import Manifest
 from trunkline.envs.registry import make_worlds, sample_tasks
 from trunkline.errors import InputError
+from trunkline.rollout.chunks import make_chunks, plan_task
 from trunkline.rollout.evaluate import EvaluateConfig, evaluate
-from trunkline.rollout.policies import PolicyConfig
+from trunkline.rollout.policies import PolicyConfig, make_policy
+from trunkline.rollout.pool import Pool, run_chunks
 from trunkline.rollout.report.results import load_results
 from trunkline.rollout.report.videos import find_videos
 from trunkline.rollout.results import SCHEMA, read_results, success_rates
@@ -145,6 +149,26 @@ def test_what_is_missing_after_an_interrupt_is_run(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "run_chunks", run)
     rows = evaluate(PolicyConfig("random"), manifest, QUIET, arm="random", out=tmp_path)
     assert timeless(rows) == timeless(whole)
+
+
+@pytest.mark.ray
+def test_actors_of_an_open_pool_serve_one_policy_after_the_other(ray_session, tmp_path):
+    manifest = manifest_of()
+    config = replace(QUIET, actors=2, num_envs=3)
+    policies = [PolicyConfig("random", seed=seed) for seed in (1, 2)] + [PolicyConfig("expert")]
+    alone = [evaluate(policy, manifest, QUIET) for policy in policies]
+    with Pool(config.sized_pool) as workers:
+        processes = []
+        for policy, rows in zip(policies, alone, strict=True):
+            assert timeless(evaluate(policy, manifest, config, workers=workers)) == timeless(rows)
+            processes.append({actor.place for actor in workers._actors if actor.ready})
+        assert processes[0] and processes[0] <= processes[1] <= processes[2]  # a second one may come up later
+        plans = {task: plan_task(task, make_policy(policies[0]), record=False) for task in manifest.by_task()}
+        run = run_chunks(policies[0], config.sized_pool, make_chunks(manifest, plans, 6), workers)
+        next(run)
+        run.close()  # what it left undone is not mixed into the next run
+        assert timeless(evaluate(policies[1], manifest, config, workers=workers)) == timeless(alone[1])
+        assert processes[2].isdisjoint({actor.place for actor in workers._actors if actor.ready})
 
 
 def test_lost_episodes_are_rows_with_a_reason():

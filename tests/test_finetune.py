@@ -207,6 +207,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
     assert finetune(FAKE, tmp_path / "parts") == parts  # nothing is left to do
 
 
+def test_step_sizes_rise_after_the_critic_has_warmed_up_and_fall():
+    ppo = PPOConfig(lr=1.0, critic_lr=2.0, lr_end=0.5, critic_warmup=2, lr_warmup=3)
+    policy, critic = zip(*(ppo.lr_at(i, i / 10) for i in range(11)), strict=True)
+    decay = [1 - 0.05 * i for i in range(11)]
+    rise = [1, 1, 0.25, 0.5, 0.75, *[1] * 6]
+    assert policy == pytest.approx([a * b for a, b in zip(decay, rise, strict=True)])
+    assert critic == pytest.approx([2 * a for a in decay])
+
+
+def test_the_first_update_is_small_with_a_step_size_that_rises(tmp_path):
+    def first_move(name: str, **changes: int) -> float:
+        config = make_config(FAKE, steps=3 * 4 * 10, ppo=PPOConfig(epochs=2, minibatches=2, **changes))
+        finetune(config, tmp_path / name)
+        return metrics(tmp_path / name)[0]["kl_update"]
+
+    assert 0 < first_move("rising", lr_warmup=9) < 0.1 * first_move("at once")
+
+
 def test_the_reference_holds_the_policy(tmp_path):
     _, sensors, actions = plan_groups(["fake/reach"], {})
     save_agent(Agent(sensors, actions, SMALL, seed=1), tmp_path / "pretrained")

@@ -18,6 +18,7 @@ from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
 from trunkline.rollout.experiment.stages import Stages
 from trunkline.rollout.finetune import FinetuneConfig, finetune
 from trunkline.rollout.policies import PolicyConfig
+from trunkline.rollout.pool import Pool
 from trunkline.schema import build
 
 Say = Callable[[str], None]
@@ -133,6 +134,10 @@ class MainJob:
         return on_iteration
 
     def _evaluate_all(self) -> None:
+        with Pool(self._evaluate_config.sized_pool) as workers:  # actors start once, not for every arm
+            self._evaluate_arms(workers)
+
+    def _evaluate_arms(self, workers: Pool) -> None:
         deterministic = self.config.evaluation.deterministic
         for arm in self.config.arms:
             stage, mask = ARMS[arm].stage, self.config.hidden if ARMS[arm].masked else ()
@@ -144,15 +149,16 @@ class MainJob:
                         "checkpoint", str(self.training(stage, seed)), mask=mask, deterministic=deterministic
                     )
                 )
-                self._stage(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed))
+                self._stage(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed, workers))
 
-    def _evaluate(self, arm: str, policy: PolicyConfig, seed: int) -> int:
+    def _evaluate(self, arm: str, policy: PolicyConfig, seed: int, workers: Pool) -> int:
         plan = self.config.evaluation
         filmed = arm in plan.filmed and seed == self.config.seeds[0]
         changes = {"wrong_goal": True} if ARMS[arm].wrong_goal else {}
         options = self.config.worlds(self._evaluate_config.options, **changes)
         config = replace(self._evaluate_config, videos=plan.videos if filmed else 0, options=options)
-        rows = evaluate(policy, self._manifests["test"], config, arm=arm, train_seed=seed, out=self.folder)
+        manifest = self._manifests["test"]
+        rows = evaluate(policy, manifest, config, arm=arm, train_seed=seed, out=self.folder, workers=workers)
         return sum(row["steps"] for row in rows)
 
     def data(self, name: str) -> Path:

@@ -21,6 +21,8 @@ class PPOConfig:
     Attributes:
         lr, critic_lr: Adam's step sizes for the policy and a separate critic.
         lr_end: fraction of both that is left after the last iteration (linear decay).
+        lr_warmup: first iterations after `critic_warmup` over which the policy's step size rises to `lr`: Adam's first
+            steps move every weight by the whole step size, however small its gradient is.
         gamma, lam: discount and λ of the advantages.
         clip: ε.
         epochs: passes over an iteration's steps.
@@ -38,6 +40,7 @@ class PPOConfig:
     lr: float = 3e-4
     critic_lr: float = 1e-3
     lr_end: float = 1.0
+    lr_warmup: int = 0
     gamma: float = 0.99
     lam: float = 0.95
     clip: float = 0.2
@@ -60,11 +63,20 @@ class PPOConfig:
         for name in ("lr_end", "gamma", "lam", "kl_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"ppo.{name}={getattr(self, name)} must be between 0 and 1")
-        for name in ("value_coefficient", "entropy_coefficient", "kl_coefficient", "critic_warmup"):
+        for name in ("value_coefficient", "entropy_coefficient", "kl_coefficient", "critic_warmup", "lr_warmup"):
             if getattr(self, name) < 0:
                 raise InputError(f"ppo.{name}={getattr(self, name)} must not be negative")
         if self.target_kl is not None and self.target_kl <= 0:
             raise InputError(f"ppo.target_kl={self.target_kl} must be positive, or null for none")
+
+    def lr_at(self, iteration: int, progress: float) -> tuple[float, float]:
+        """The step sizes of the policy and of a separate critic, in an iteration that comes when `progress` is done."""
+        decay = 1.0 - (1.0 - self.lr_end) * progress
+        learning = (
+            iteration - self.critic_warmup
+        )  # before, the policy's optimiser moves at most a value head of its own
+        rise = 1.0 if learning < 0 else min(1.0, (learning + 1) / (self.lr_warmup + 1))
+        return self.lr * decay * rise, self.critic_lr * decay
 
     def kl_at(self, iteration: int) -> float:
         """β of an iteration."""

@@ -77,7 +77,7 @@ class PPOLearner(TorchLearner):
 
     def _learn(self, update: Update) -> dict[str, float]:
         ppo = self.ppo
-        self._set_learning_rates(1.0 - (1.0 - ppo.lr_end) * update.progress)
+        self._set_learning_rates(*ppo.lr_at(update.iteration, update.progress))
         self._beta = ppo.kl_at(update.iteration)
         self._warmup = update.iteration < ppo.critic_warmup
         columns = [self._prepare(fragment) for fragment in update.fragments if fragment.num_simulations]
@@ -223,11 +223,11 @@ class PPOLearner(TorchLearner):
         groups: tuple[Group, ...] = self.config.learner_config_dict["groups"]
         return next(group for group in groups if group.name == name)
 
-    def _set_learning_rates(self, factor: float) -> None:
-        for name, lr in (("policy", self.ppo.lr), ("critic", self.ppo.critic_lr)):
+    def _set_learning_rates(self, policy: float, critic: float) -> None:
+        for name, lr in (("policy", policy), ("critic", critic)):
             optimizer = self._named_optimizers.get(f"{DEFAULT_MODULE_ID}_{name}")
             if optimizer is not None:
-                self._set_optimizer_lr(optimizer, lr * factor)
+                self._set_optimizer_lr(optimizer, lr)
 
     def _common(self, value: Tensor) -> float:
         """The mean over all learners: they must take the same decisions."""
