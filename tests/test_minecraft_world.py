@@ -8,6 +8,7 @@ import pytest
 
 from trunkline.envs.minecraft import actions
 from trunkline.envs.minecraft.goals import INTERACTIONS, cluster, read_scene
+from trunkline.envs.minecraft.inventory import clear
 from trunkline.envs.minecraft.items import items
 from trunkline.envs.minecraft.synthesis import synthesize
 from trunkline.envs.minecraft.views import STATUS
@@ -369,3 +370,23 @@ def test_a_world_draws_training_tasks_by_itself():
     world.reset(seed=3)
     assert [spec.split for spec in world.specs] == ["train", "train"]
     assert world.specs[0] == sample_tasks("minecraft/interact", 1, 3)[0]
+
+
+def test_the_screen_shows_a_crosshair_and_what_is_in_the_hand(drawn):
+    sensors = ("rgb", "segmentation")
+    _, plain, _ = begun("shoot", drawn["shoot"][:2], 2, sensors)
+    world, shown, _ = begun("shoot", drawn["shoot"][:2], 2, sensors, overlay=("crosshair", "hand"))
+    other = (plain["rgb"] != shown["rgb"]).any(-1)
+    assert np.array_equal(plain["segmentation"], shown["segmentation"])
+    middle = slice(28, 36)
+    assert np.array_equal(shown["rgb"][:, 31, 31], 255 - plain["rgb"][:, 31, 31])
+    assert other[0, middle, middle].sum() == 13 and not other[:, :28, :36].any() and not other[:, 36:, :36].any()
+    hand = other[:, 40:, 38:]
+    assert hand[0].sum() > 30 and np.array_equal(shown["rgb"][0][40:, 38:][hand[0]], shown["rgb"][1][40:, 38:][hand[0]])
+    clear(world.worlds, 1)
+    empty = world.views.observe(None)["rgb"]
+    assert np.array_equal(empty[1, 40:, 38:], plain["rgb"][1, 40:, 38:])
+    assert world.render_images([0], 96).shape == (1, 96, 96, 3)
+    assert world.sensors["rgb"].form["overlay"] == ["crosshair", "hand"]
+    with pytest.raises(InputError, match="did you mean 'crosshair'"):
+        make("shoot", 1, overlay=["cross hair"])

@@ -100,13 +100,19 @@ def _kind(state: BlockState) -> int:
 
 
 @functools.cache
+def item_pictures() -> tuple[str, ...]:
+    """The name of every item's picture, by the item's number."""
+    states = block_states()
+    return tuple(states[item.places].texture[0] if item.places else item.name for item in items())
+
+
+@functools.cache
 def tables() -> Tables:
     """The tables of all blocks, items and entities."""
     states = block_states()
     names = dict.fromkeys(texture_names())
     names |= dict.fromkeys(name for model in _MODELS for part in model for name in (part.top, part.side, part.front))
-    shown = [states[item.places].texture[0] if item.places else item.name for item in items()]
-    names |= dict.fromkeys(shown)
+    names |= dict.fromkeys(item_pictures())
     number = {name: i for i, name in enumerate(names)}
     kind = np.zeros(LIMIT, np.uint8)
     layer = np.zeros((LIMIT, 6), np.int32)
@@ -142,6 +148,6 @@ def tables() -> Tables:
             "front": np.array([number[p.front] for p in parts], np.int32),
             "radius": np.array(radius, np.float32),
             "middle": np.array(middle, np.float32),
-            "item_picture": np.array([number[name] for name in shown], np.int32),
+            "item_picture": np.array([number[name] for name in item_pictures()], np.int32),
         },
     )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from trunkline.envs.minecraft.goals import EYE, EYE_SNEAKING
-from trunkline.envs.minecraft.items import items
+from trunkline.envs.minecraft.items import NOTHING, items
+from trunkline.envs.minecraft.overlay import lay_over
 from trunkline.envs.minecraft.start import Starter
 from trunkline.envs.warp import start_warp
 
@@ -36,6 +37,7 @@ class Views:
         wanted: names of the sensors that are read.
         image_size: S.
         field_of_view: degrees.
+        overlay: what `rgb` shows over the world, see `overlay.PARTS`.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Views:
         wanted: Sequence[str] | Mapping[str, Any],
         image_size: int,
         field_of_view: float,
+        overlay: Sequence[str] = (),
     ) -> None:
         self.wp = start_warp()
         from trunkline.envs.minecraft.kernels import goal as goal_kernels
 
         self.worlds, self.rules, self.starter, self.kernels = worlds, rules, starter, goal_kernels
         self.wanted, self.size, self.field_of_view = frozenset(wanted), image_size, field_of_view
+        self.overlay = tuple(overlay)
         own = self.wanted & {"rgb", "depth", "segmentation"}
         parts = own | ({"segmentation"} if "target_view" in self.wanted else set())
         self.eyes: Any = self._renderer(image_size, parts) if parts else None
@@ -98,11 +102,19 @@ class Views:
         rows = self._everyone if ids is None else ids
         seen = self.eyes.draw_agents() if ids is None else self._draw_own(self.eyes, rows)
         drawn = {name: seen[name].numpy() for name in self.wanted & {"rgb", "segmentation"}}
+        if "rgb" in drawn and self.overlay:
+            drawn["rgb"] = self._overlaid(drawn["rgb"], rows)
         if "depth" in self.wanted:
             drawn["depth"] = np.minimum(seen["depth"].numpy()[..., None], self.farthest)
         if "target_view" in self.wanted:
             drawn["target_view"] = self._labels(seen["segmentation"], rows)
         return {name: self._spread(value, ids) for name, value in drawn.items()}
+
+    def _overlaid(self, rgb: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        held = np.where(self.worlds.view("count")[rows, 0] > 0, self.worlds.view("item")[rows, 0], NOTHING)
+        shown = rgb.copy()
+        lay_over(shown, self.overlay, held)
+        return shown
 
     def _draw_own(self, renderer: Any, rows: np.ndarray) -> Any:
         """What the agents of some worlds see."""
@@ -134,7 +146,7 @@ class Views:
     def pictures(self, ids: Sequence[int], size: int) -> np.ndarray:
         """What agents see, with their goal's view in the corner and its target outlined: (K, size, size, 3) uint8."""
         rows = np.asarray(ids)
-        shown: np.ndarray = self._draw_own(self._painter(size), rows)["rgb"].numpy().copy()
+        shown = self._overlaid(self._draw_own(self._painter(size), rows)["rgb"].numpy(), rows)
         small = max(8, round(size * _INSET))
         goals = self._resized(self.goal_views[rows], small)
         goals[..., :3][_border(goals[..., 3] > 0)] = _OUTLINE

@@ -13,6 +13,7 @@ from trunkline.envs.base import Observations, World
 from trunkline.envs.minecraft import actions, tasks
 from trunkline.envs.minecraft.expert import Expert
 from trunkline.envs.minecraft.goals import INTERACTIONS
+from trunkline.envs.minecraft.overlay import check_overlay
 from trunkline.envs.minecraft.start import Starter
 from trunkline.envs.minecraft.views import STATUS, Status, Views, farthest
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
@@ -37,6 +38,7 @@ class Options:
         reward: "progress", potential-based with a bonus on success, or "outcome", 1 on success and else 0.
         field_of_view: degrees, from the image's top to its bottom.
         entities: places a world for mobs, drops and arrows.
+        overlay: what `rgb` and videos show over the world: "crosshair", and "hand" for the item in it.
         wrong_goal: whether `goal_view` shows another target of the terrain; what counts as success stays.
         device: of Warp, e.g. "cpu" or "cuda:0".
     """
@@ -47,6 +49,7 @@ class Options:
     reward: str = "progress"
     field_of_view: float = 70.0
     entities: int = 16
+    overlay: tuple[str, ...] = ()
     wrong_goal: bool = False
     device: str = "cpu"
 
@@ -61,6 +64,7 @@ class Options:
             raise unknown("reward", self.reward, REWARDS)
         if not 10.0 <= self.field_of_view <= 150.0:
             raise InputError(f"field_of_view={self.field_of_view}; choose 10 to 150 degrees")
+        object.__setattr__(self, "overlay", check_overlay(self.overlay))
         if not 4 <= self.entities <= 256:
             raise InputError(f"entities={self.entities}; choose 4 to 256")
 
@@ -123,7 +127,7 @@ class Minecraft(World):
         self.simulation = self.make_simulation()
         self.starter = Starter(self.worlds, self.rules, task, _NEAR[task])
         size, angle = self.options.image_size, self.options.field_of_view
-        self.views = Views(self.worlds, self.rules, self.starter, self.sensors, size, angle)
+        self.views = Views(self.worlds, self.rules, self.starter, self.sensors, size, angle, self.options.overlay)
         inputs = [self.worlds.game, self.rules, self.starter.targets]
         self._watch, self._measuring = (
             wp.launch(kernel, dim=num_envs, inputs=inputs, device=device, record_cmd=True)
@@ -162,8 +166,9 @@ class Minecraft(World):
         rate = TICKS_PER_SECOND / self.options.ticks_per_step
         wide = 2 * _AROUND + 1
         far = farthest(self.options.size)
+        screen = fov | ({"overlay": list(self.options.overlay)} if self.options.overlay else {})
         return [
-            SensorSpec("rgb", "rgb", (size, size, 3), "uint8", frame_rate=rate, form=fov),
+            SensorSpec("rgb", "rgb", (size, size, 3), "uint8", frame_rate=rate, form=screen),
             SensorSpec("depth", "depth", (size, size, 1), low=0.0, high=far, units="m", frame_rate=rate, form=fov),
             SensorSpec("goal_view", "goal_view", (size, size, 4), "uint8", form=fov),
             SensorSpec("interaction", "interaction", (len(INTERACTIONS),), low=0.0, high=1.0),
