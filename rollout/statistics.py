@@ -211,6 +211,31 @@ def difference(
     return Interval(value, float(low), float(high), "score")
 
 
+def ratio(
+    a: Scores, b: Scores, resamples: int = RESAMPLES, seed: int = 0, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """How many times as high the mean of `a` is as that of `b`; None if that of `b` is 0.
+
+    Paired over contexts where both have the same; the upper end is infinite where resampling finds no success of `b`.
+    If all episodes of one arm ended alike, the ends of the two arms' own intervals are divided, which is wider.
+
+    Raises:
+        InputError: the two have different tasks.
+    """
+    _check_comparable(a, b)
+    over = float(mean(b.matrix()))
+    if not over:
+        return None
+    value = float(mean(a.matrix())) / over
+    if a.constant is None and b.constant is None:
+        above, below = (mean(resample(scores, resamples, seed)) for scores in (a, b))
+        quotients = np.divide(above, below, out=np.full_like(above, np.inf), where=below > 0)
+        low, high = np.quantile(quotients, [0.5 - confidence / 2, 0.5 + confidence / 2], method="nearest")
+        return Interval(value, float(low), float(high))
+    of_a, of_b = (estimate(scores, mean, resamples, seed, confidence) for scores in (a, b))
+    return Interval(value, of_a.low / of_b.high, of_a.high / of_b.low if of_b.low else np.inf, "score")
+
+
 def probability_of_improvement(
     a: Scores, b: Scores, resamples: int = RESAMPLES, seed: int = 0, confidence: float = CONFIDENCE
 ) -> Interval:

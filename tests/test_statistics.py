@@ -13,6 +13,7 @@ from trunkline.rollout.statistics import (
     interquartile_mean,
     mean,
     probability_of_improvement,
+    ratio,
     resample,
     verdict,
     wilson,
@@ -157,6 +158,26 @@ def test_a_few_successes_against_none_prove_nothing():
     gap = difference(Scores("a", (few,), ("t",)), Scores("b", (none,), ("t",)))
     assert gap.method == "score" and verdict(gap) == "unclear"
     assert verdict(difference(Scores("a", (np.ones((1, 20)),), ("t",)), Scores("b", (none,), ("t",)))) == "better"
+
+
+def test_ratios_cover_the_truth_and_know_when_there_is_none():
+    rng = np.random.default_rng(11)
+    inside = 0
+    for _ in range(60):
+        a, b = (bernoulli(name, np.full((1, 1), rate), 80, rng) for name, rate in [("a", 0.6), ("b", 0.2)])
+        interval = ratio(a, b, resamples=400)
+        assert interval.value == pytest.approx(a.matrix().mean() / b.matrix().mean())
+        inside += interval.low <= 3.0 <= interval.high
+    assert inside >= 51
+    none, one, every = np.zeros((1, 20)), np.zeros((1, 20)), np.ones((1, 20))
+    one[0, 3] = 1
+    of = {name: Scores(name, (values,), ("t",)) for name, values in [("none", none), ("one", one), ("every", every)]}
+    assert ratio(of["one"], of["none"]) is None
+    rare = ratio(Scores("a", (1 - one,), ("t",)), of["one"])
+    assert rare.value == pytest.approx(19) and rare.low < 19 and rare.high == np.inf
+    full = ratio(of["every"], of["one"])
+    assert full.method == "score" and full.low < 20 < full.high
+    assert ratio(of["none"], of["one"]).value == 0
 
 
 def test_probability_of_improvement_is_mann_whitney():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from trunkline.rollout.statistics import (
     interquartile_mean,
     mean,
     probability_of_improvement,
+    ratio,
     verdict,
 )
 
@@ -101,6 +103,12 @@ class Analysis:
         probability = probability_of_improvement(of_a, of_b, self.resamples, self.seed)
         return Comparison(a, b, self._of(of_a), self._of(of_b), gap, probability, verdict(gap), len(cells))
 
+    def times(self, a: str, b: str, axis: str, task: str) -> Interval | None:
+        """How many times as often `a` solves a task as `b`; None if one was not run there, or `b` never solved it."""
+        cells = self.results.cells_of(a, axis, task)
+        of_a, of_b = self.results.scores(a, cells), self.results.scores(b, cells)
+        return None if of_a is None or of_b is None else ratio(of_a, of_b, self.resamples, self.seed)
+
     def _of(self, scores: Scores, statistic: str = "mean") -> Interval:
         return estimate(scores, STATISTICS[statistic], self.resamples, self.seed)
 
@@ -115,7 +123,8 @@ class Analysis:
 
 
 def interval_json(interval: Interval | None) -> dict[str, Any] | None:
-    """An interval as it stands in report.json."""
+    """An interval as it stands in report.json; an end that is infinite is null."""
     if interval is None:
         return None
-    return {"value": interval.value, "low": interval.low, "high": interval.high, "method": interval.method}
+    ends = {name: end if isfinite(end) else None for name, end in (("low", interval.low), ("high", interval.high))}
+    return {"value": interval.value, **ends, "method": interval.method}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import isfinite
 
 from trunkline.rollout.report import arms
 from trunkline.rollout.statistics import Interval, Verdict
@@ -41,6 +42,14 @@ def cell(interval: Interval | None, second: str = "") -> str:
     value, _, bounds = percent(interval).partition(" ")
     below = f'<span class="second">{escape(second)}</span>' if second else ""
     return f'<b>{value}</b> <span class="bounds">{bounds}</span>{below}'
+
+
+def times_cell(interval: Interval | None) -> str:
+    """A ratio for a table: "×2.1 [1.4, 3.5]"."""
+    if interval is None:
+        return MISSING
+    low, high = (f"{bound:.1f}" if isfinite(bound) else "∞" for bound in (interval.low, interval.high))
+    return f'<b>×{interval.value:.1f}</b> <span class="bounds">[{low}, {high}]</span>'
 
 
 def decimal_cell(interval: Interval | None) -> str:

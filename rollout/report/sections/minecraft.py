@@ -28,12 +28,7 @@ def minecraft(report: Report) -> Block | None:
         return None
     own = Report(run, Analysis(run.results, report.analysis.resamples, report.analysis.seed))
     html, numbers = [f'<p class="note">{NOTE}</p>'], {}
-    for name, render in (
-        ("headline", headline),
-        ("transfer", transfer),
-        ("comparisons", comparisons),
-        ("videos", videos),
-    ):
+    for name, render in _PARTS:
         block = render(own)
         if block is not None:
             title = f"<h3>{block.title}</h3>" if block.title else ""
