@@ -95,6 +95,7 @@ class World(VectorEnv[Observations, Any, Any]):
                 raise unknown(f"sensor of {self.family}/{task}", name, available)
         self.sensors: dict[str, SensorSpec] = {name: available[name] for name in names}
         self.action_spec = self.make_action_spec()
+        self._choices = np.asarray(self.action_spec.choices, np.int64)
         self.single_observation_space = spaces.Dict({name: spec.space for name, spec in self.sensors.items()})
         self.single_action_space = self.action_spec.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -213,6 +214,17 @@ class World(VectorEnv[Observations, Any, Any]):
         observations = self._observe(None)
         return observations, {"success": success, "progress": self._progress.copy(), "task": self._task_index.copy()}
 
+    def _require_choices(self, actions: np.ndarray) -> None:
+        if actions.dtype.kind not in "iu":
+            raise InputError(f"actions of {self.family}/{self.task} are whole numbers, not {actions.dtype}")
+        wrong = (actions < 0) | (actions >= self._choices)
+        if np.count_nonzero(wrong):
+            row, place = (int(index) for index in np.argwhere(wrong)[0])
+            raise InputError(
+                f"action of environment {row} is {actions[row].tolist()}: choice {place} is one of 0 to "
+                f"{self._choices[place] - 1}"
+            )
+
     def step(self, actions: np.ndarray) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One control step of all simulations that have an episode.
 
@@ -223,14 +235,16 @@ class World(VectorEnv[Observations, Any, Any]):
             Observations, reward (E,) float32, terminated (E,) bool, truncated (E,) bool, info.
 
         Raises:
-            InputError: actions of the wrong shape, or not finite.
+            InputError: actions of the wrong shape, not finite, or choices that there are not.
         """
         actions = np.asarray(actions)
         if actions.shape != self.action_space.shape:
             raise InputError(
                 f"actions have shape {actions.shape}, {self.family}/{self.task} takes {self.action_space.shape}"
             )
-        if not self.action_spec.discrete:
+        if self.action_spec.discrete:
+            self._require_choices(actions)
+        else:
             if np.count_nonzero(np.isfinite(actions)) != actions.size:
                 row = int(np.flatnonzero(~np.isfinite(actions).reshape(self.num_envs, -1).all(1))[0])
                 raise InputError(f"action of environment {row} is not finite: {actions[row]}")

@@ -1,6 +1,6 @@
 """Worlds by name: `make_worlds("tabletop/push")`, `make_worlds("gym:Ant-v5")`, `make_worlds("remote:Ant-v5")`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from trunkline.envs.base import World
@@ -82,6 +82,17 @@ def require(task: str) -> None:
     """
     cls, _ = _find(task)
     cls.require()
+
+
+def require_families(names: Iterable[str], where: str) -> None:
+    """Pass if these are families of worlds; `where` says what named them.
+
+    Raises:
+        InputError: one is not (with the nearest match).
+    """
+    for name in names:
+        if name not in families():
+            raise unknown(f"world family in {where}", name, families())
 
 
 def splits(task: str) -> tuple[str, ...]:

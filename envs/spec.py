@@ -19,8 +19,15 @@ Bound = float | tuple[float, ...] | None
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no white space: equal values give equal text, so it can be hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """JSON with sorted keys and no white space: equal values give equal text, so it can be hashed.
+
+    Raises:
+        InputError: a number is not finite.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise InputError("a number is not finite, which JSON cannot hold; mend it where it comes from") from None
 
 
 def _from_json(cls: type, value: Mapping[str, Any]) -> Any:
@@ -185,6 +192,15 @@ class TaskSpec:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TaskSpec":
-        """The task that `to_json` wrote."""
+        """The task that `to_json` wrote.
+
+        Raises:
+            InputError: a field is missing, unknown or of the wrong type, or no step is allowed.
+        """
+        missing = [f.name for f in fields(cls) if f.name not in value]
+        if missing:
+            raise InputError(f"TaskSpec lacks field {missing[0]!r}; it has {', '.join(sorted(value)) or 'none'}")
         spec: TaskSpec = _from_json(cls, value)
+        if not isinstance(spec.max_steps, int) or spec.max_steps < 1:
+            raise InputError(f"TaskSpec of {spec.task}: max_steps={spec.max_steps!r}; a whole number of at least 1")
         return spec

@@ -7,6 +7,7 @@ import numpy as np
 from trunkline.agents.agent import Agent
 from trunkline.agents.checkpoint import load_into, read_checkpoint
 from trunkline.agents.parts import select_parts
+from trunkline.data.collection import holds_executed_actions
 from trunkline.errors import InputError, unknown
 from trunkline.pretrain.batch import merge
 from trunkline.pretrain.config import PretrainConfig
@@ -25,6 +26,11 @@ def open_trajectories(config: PretrainConfig, rank: int = 0, world_size: int = 1
     """
     corpus = open_corpus(config.data, config.sensors, config.tasks)
     objective = make_objective(config.objective, config.objective_options)
+    if objective.next_offset is not None and not holds_executed_actions(config.data):
+        raise InputError(
+            f"{config.data} holds the actions that were intended, objective {config.objective!r} learns from what "
+            "actions do; collect with policy.recorded=executed"
+        )
     return Workload(
         build_agent(config, corpus, objective),
         objective,

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trunkline.data.collection import COLLECTION
 from trunkline.data.writer import EpisodeWriter, WriterConfig
 from trunkline.envs.manifest import Manifest
+from trunkline.envs.registry import require_families
 from trunkline.errors import InputError, unknown
 from trunkline.files import write_text
 from trunkline.rollout.chunks import SensorChoice, TaskPlan, make_chunks, plan_task
@@ -106,6 +108,7 @@ def collect(
     config = config or CollectConfig()
     root = Path(root)
     _refuse_other(root, _identity(manifest, config, sensors))
+    require_families(config.options, "options")
     policy = make_policy(config.policy)
     plans = {task: plan_task(task, policy, sensors, config.hidden, config.options) for task in manifest.by_task()}
     available = {name for plan in plans.values() for name in plan.available}
@@ -113,7 +116,7 @@ def collect(
         if name not in available:
             raise unknown("hidden sensor", name, available)
     _refuse_mixed_bodies(plans.values())
-    write_text(root / "collection.json", json.dumps(_identity(manifest, config, sensors), indent=1))
+    write_text(root / COLLECTION, json.dumps(_identity(manifest, config, sensors), indent=1))
     lost = {} if config.retry_lost else _load_lost(root)
     with ExitStack() as stack:
         writers = _open_writers(root, plans.values(), config.writer, stack)
@@ -165,7 +168,7 @@ def _identity(manifest: Manifest, config: CollectConfig, sensors: SensorChoice) 
 
 
 def _refuse_other(root: Path, identity: Mapping[str, Any]) -> None:
-    path = root / "collection.json"
+    path = root / COLLECTION
     if not path.exists():
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InputError(f"{root} is not empty and no collection of trunkline's; choose another folder")

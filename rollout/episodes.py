@@ -98,7 +98,7 @@ def run_episodes(
         if healthy.any():
             readings = observations if healthy.all() else _zeroed(observations, ~healthy)
             actions = np.array(policy.act(world, readings, steps))  # a copy, because rows of it are replaced
-            kept = np.array(policy.recorded(actions))
+            kept = np.array(policy.kept(actions))
             actions[~healthy] = kept[~healthy] = idle_action
             buffers.write_before(observations, kept, steps)
         else:

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from trunkline.envs.manifest import Manifest
+from trunkline.envs.registry import require_families
 from trunkline.errors import InputError, unknown
 from trunkline.rollout.chunks import TaskPlan, make_chunks, plan_task
 from trunkline.rollout.episodes import Lost, Outcome
 from trunkline.rollout.film import Film
-from trunkline.rollout.identity import policy_identity
+from trunkline.rollout.identity import acting_identity
 from trunkline.rollout.interrupts import uninterrupted
 from trunkline.rollout.policies import AgentPolicy, Policy, PolicyConfig, make_policy
 from trunkline.rollout.pool import Pool, PoolConfig, run_chunks
 from trunkline.rollout.progress import Progress
 from trunkline.rollout.results import ArmResults, Row
+from trunkline.schema import to_plain
 
 RESULTS = "results.parquet"
 SAVE_SECONDS = 20.0
@@ -90,17 +92,21 @@ def evaluate(
 
     Raises:
         InputError: unknown fields, tasks or sensors, a policy that cannot act there, an arm whose rows in
-            `results.parquet` are of another manifest or policy, or a folder that cannot be written.
+            `results.parquet` are of another manifest, policy or world options, or a folder that cannot be written.
         RuntimeError: a world or policy failed, or kept killing its actors.
     """
     config = _changed(config or EvaluateConfig(), changes)
+    if workers is not None and workers.config != config.sized_pool:
+        raise InputError(f"workers are a pool of {workers.config}, the evaluation needs one of {config.sized_pool}")
     if isinstance(policy, str | Path):
         policy = PolicyConfig("checkpoint", path=str(policy))
     if not arm or "/" in arm:
         raise InputError(f"arm {arm!r} must be non-empty and hold no '/': it names a folder")
     here, plans = _prepare(policy, manifest, config)
     acting = policy if isinstance(policy, PolicyConfig) and config.actors else here
-    about = {"arm": arm, "train_seed": train_seed, "manifest": manifest.sha256, "policy": policy_identity(here)}
+    options = {task: plan.options for task, plan in plans.items()}
+    identity = acting_identity(here, to_plain(options))
+    about = {"arm": arm, "train_seed": train_seed, "manifest": manifest.sha256, "policy": identity}
     film = Film(None if out is None else Path(out), arm, train_seed, manifest, config.videos, config.video_size)
     results = ArmResults(None if out is None else Path(out) / RESULTS, about)
     mine = results.read()
@@ -139,6 +145,7 @@ def evaluate(
 
 def _prepare(policy: Any, manifest: Manifest, config: EvaluateConfig) -> tuple[Policy, dict[str, TaskPlan]]:
     """The policy, loaded, and how each task is run."""
+    require_families(config.options, "options")
     here: Policy
     if isinstance(policy, PolicyConfig):
         here = make_policy(policy)
@@ -179,5 +186,5 @@ def _changed(config: EvaluateConfig, changes: Mapping[str, Any]) -> EvaluateConf
     names = [f.name for f in fields(config)]
     for name in changes:
         if name not in names:
-            raise unknown("argument of evaluate", name, [*names, "arm", "train_seed", "out"])
+            raise unknown("argument of evaluate", name, [*names, "arm", "train_seed", "out", "workers"])
     return replace(config, **changes)

@@ -117,8 +117,29 @@ def _critic_sensors(
         return groups, None
     names = dict.fromkeys((*agent.config.auxiliary, *config.critic_sensors))
     groups, found, _ = plan_groups(config.tasks, config.sensors, agent.sensors, agent.actions, config.options, names)
+    _require_critic_sees(config, groups)
     sensors = {name: found[name] for name in config.critic_sensors}
     return groups, measure_statistics(groups, sensors, config.seed)
+
+
+def require_worlds(config: FinetuneConfig) -> None:
+    """Pass if the tasks have the sensors and options that a run asks for; for jobs that come to it only after hours.
+
+    Raises:
+        InputError: unknown tasks, sensors or options, or a task of which the critic would see nothing.
+    """
+    labels = dict.fromkeys((*config.agent.auxiliary, *config.critic_sensors))
+    groups, _, _ = plan_groups(config.tasks, config.sensors, options=config.options, labels=labels)
+    _require_critic_sees(config, groups)
+
+
+def _require_critic_sees(config: FinetuneConfig, groups: tuple[Group, ...]) -> None:
+    for group in groups:
+        if config.critic_sensors and not set(config.critic_sensors) & set(group.sensors):
+            raise InputError(
+                f"critic_sensors={list(config.critic_sensors)}: {group.tasks[0]} has none of them; name one of its "
+                f"own too, it reads {', '.join(group.sensors)}"
+            )
 
 
 def _statistics(path: str) -> dict[str, SensorSpec]:

@@ -1,6 +1,7 @@
 """Which policy it is that acted: two with the same identity act alike, wherever they were loaded from."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trunkline.envs.spec import canonical_json
@@ -14,6 +15,14 @@ def policy_identity(policy: "Policy") -> str:
     kind = type(policy)
     plain = canonical_json({"class": f"{kind.__module__}.{kind.__qualname__}", "about": dict(policy.about())})
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def acting_identity(policy: "Policy", options: Mapping[str, Any]) -> str:
+    """SHA-256 of a policy and the options of the worlds that it acts in; without options, of the policy."""
+    identity = policy_identity(policy)
+    if not any(options.values()):
+        return identity
+    return hashlib.sha256(canonical_json({"policy": identity, "options": dict(options)}).encode()).hexdigest()
 
 
 def agent_identity(agent: Any) -> str:

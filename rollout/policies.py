@@ -97,7 +97,7 @@ class Policy(ABC):
     def act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
         """Actions (E, A) for the present readings; `steps` (E,) counts from the start of each of `world.specs`."""
 
-    def recorded(self, actions: np.ndarray) -> np.ndarray:
+    def kept(self, actions: np.ndarray) -> np.ndarray:
         """What an episode keeps of the actions (E, A) that `act` has just chosen."""
         return actions
 
@@ -173,7 +173,7 @@ class MixedPolicy(Policy):
             actions = np.where(chosen, self._random.act(world, observations, steps), actions)
         return actions
 
-    def recorded(self, actions: np.ndarray) -> np.ndarray:
+    def kept(self, actions: np.ndarray) -> np.ndarray:
         if self.config.recorded == "executed" or self._intended is None:
             return actions
         return self._intended

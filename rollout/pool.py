@@ -174,6 +174,7 @@ class Pool:
     def __init__(self, config: PoolConfig) -> None:
         self.config = config
         self._policy = PolicyConfig()
+        self._over = False
         self._turn = 0  # runs so far; tells actors when to load a policy
         self._actors: list[_Actor] = []
         self._waiting: deque[_Job] = deque()
@@ -184,6 +185,7 @@ class Pool:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._over = True
         self.close()
 
     def close(self) -> None:
@@ -202,16 +204,16 @@ class Pool:
             InputError: what the caller got wrong, wherever it showed.
             RuntimeError: the code of a world or policy failed, a chunk kept killing its actors, or no actor started.
         """
+        if self._over:
+            raise InputError("this pool was closed; run within its `with`")
         self._policy = policy
         self._turn += 1
-        whole = False
         try:
             yield from self._run(chunks)
-            whole = True
-        finally:
-            if not whole:  # actors that are still at work on it are of no use to the next run
-                self._waiting.clear()
-                self.close()
+        except BaseException:  # actors that are still at work on it are of no use to the next run
+            self._waiting.clear()
+            self.close()
+            raise
 
     def _run(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
         source = iter(chunks)

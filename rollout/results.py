@@ -103,9 +103,10 @@ class ArmResults:
         for name in names if row["arm"] == self.about["arm"] else ():
             there, here = row[name], self.about[name]
             if there not in (here, None):
+                what = "policy or world options" if name == "policy" else name
                 seed = f", training seed {row['train_seed']}," if name == "policy" else ""
                 raise InputError(
-                    f"{path} holds {row['arm']!r}{seed} of {name} {there[:16]}…, this one is {here[:16]}…; "
+                    f"{path} holds {row['arm']!r}{seed} of {what} {there[:16]}…, this one is {here[:16]}…; "
                     "choose another arm name or folder"
                 )
 

@@ -229,6 +229,8 @@ def ratio(
     value = float(mean(a.matrix())) / over
     if a.constant is None and b.constant is None:
         above, below = (mean(resample(scores, resamples, seed)) for scores in (a, b))
+        known = (above > 0) | (below > 0)  # a draw without any success says nothing
+        above, below = above[known], below[known]
         quotients = np.divide(above, below, out=np.full_like(above, np.inf), where=below > 0)
         low, high = np.quantile(quotients, [0.5 - confidence / 2, 0.5 + confidence / 2], method="nearest")
         return Interval(value, float(low), float(high))

@@ -171,6 +171,31 @@ def test_actors_of_an_open_pool_serve_one_policy_after_the_other(ray_session, tm
         assert processes[2].isdisjoint({actor.place for actor in workers._actors if actor.ready})
 
 
+def test_rows_of_worlds_with_other_options_are_not_taken_for_these(tmp_path):
+    manifest = manifest_of(tasks=("fake/reach",))
+    evaluate(PolicyConfig(), manifest, QUIET, out=tmp_path)
+    other = {"fake": {"nan_seeds": [1]}}
+    with pytest.raises(InputError, match="of policy or world options"):
+        evaluate(PolicyConfig(), manifest, QUIET, out=tmp_path, options=other)
+    with pytest.raises(InputError, match="did you mean 'pointmass'"):
+        evaluate(PolicyConfig(), manifest, QUIET, options={"pointmas": {}})
+
+
+@pytest.mark.ray
+def test_a_pool_of_another_size_or_closed_is_refused(ray_session):
+    config = replace(QUIET, actors=1, num_envs=2)
+    with Pool(replace(config.sized_pool, num_envs=3)) as workers:
+        for changes in ({}, {"actors": 0}):
+            with pytest.raises(InputError, match="workers are a pool of"):
+                evaluate(PolicyConfig(), manifest_of(), replace(config, **changes), workers=workers)
+    with Pool(config.sized_pool) as workers:
+        pass
+    with pytest.raises(InputError, match="closed"):
+        evaluate(PolicyConfig(), manifest_of(), config, workers=workers)
+    with pytest.raises(InputError, match="did you mean 'workers'"):
+        evaluate(PolicyConfig(), manifest_of(), config, workrs=workers)
+
+
 def test_lost_episodes_are_rows_with_a_reason():
     manifest = manifest_of(tasks=("fake/reach",))
     options = {"fake": {"nan_seeds": [manifest.tasks[1].seed]}}

@@ -85,6 +85,10 @@ def test_test_contexts_are_never_trained_on(experiment):
         (["pretrain.stpes=3"], "did you mean 'pretrain.steps'"),
         (["finetune.ppo.lrr=3"], "did you mean 'finetune.ppo.lr'"),
         (["collect.pool.actrs=3"], "did you mean 'collect.pool.actors'"),
+        (["finetune.critic_sensors=[gaol]"], "critic_sensors 'gaol'; did you mean 'goal'"),
+        (["options={tabletp: {}}"], "did you mean 'tabletop'"),
+        (["sensors={tabletp: [goal]}"], "did you mean 'tabletop'"),
+        (["evaluation.options.options={tabletp: {}}"], "did you mean 'tabletop'"),
     ],
 )
 def test_a_bad_experiment_is_refused_before_anything_is_written(overrides, message, tmp_path):

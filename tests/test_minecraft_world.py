@@ -333,10 +333,14 @@ def test_actions_become_minedojos_controls():
     ("options", "message"),
     [
         ({"imagesize": 64}, "did you mean 'image_size'"),
+        ({"image_size": "a"}, "image_size='a' must be of type int"),
+        ({"ticks_per_step": 2.5}, "ticks_per_step=2.5 must be of type int"),
+        ({"wrong_goal": "maybe"}, "wrong_goal='maybe' must be of type bool"),
+        ({"overlay": "hand"}, "must be a list"),
         ({"image_size": 4}, "choose 8 to 1024 pixels"),
         ({"ticks_per_step": 0}, "choose 1 to 20"),
         ({"reward": "outcom"}, "did you mean 'outcome'"),
-        ({"size": [64, 48]}, "three whole numbers"),
+        ({"size": [64, 48]}, "must have 3 items"),
         ({"size": [16, 48, 64]}, "at least 32"),
         ({"field_of_view": 5}, "choose 10 to 150 degrees"),
         ({"entities": 1}, "choose 4 to 256"),
@@ -390,3 +394,15 @@ def test_the_screen_shows_a_crosshair_and_what_is_in_the_hand(drawn):
     assert world.sensors["rgb"].form["overlay"] == ["crosshair", "hand"]
     with pytest.raises(InputError, match="did you mean 'crosshair'"):
         make("shoot", 1, overlay=["cross hair"])
+
+
+def test_actions_that_there_are_not_are_refused(drawn):
+    world, *_ = begun("approach", drawn["approach"][:2], 2)
+    for actions_, message in (
+        (idle(2, HANDS=4), "choice 5 is one of 0 to 3"),
+        (idle(2, FORWARD=-1), r"environment 0 is \[-1"),
+        (idle(2).astype(float), "whole numbers, not float64"),
+    ):
+        with pytest.raises(InputError, match=message):
+            world.step(actions_)
+    world.step(idle(2))

@@ -1,6 +1,7 @@
 """Whole runs on recorded episodes: repeated, stopped, killed, resumed, refused."""
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -125,6 +126,18 @@ def test_bad_input_is_named_and_writes_nothing(
     with pytest.raises(InputError, match=message):
         pretrain(replace(config, **change), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_inverse_dynamics_refuses_actions_that_were_only_intended(config: PretrainConfig, tmp_path: Path) -> None:
+    shutil.copytree(config.data, tmp_path / "data")
+    meant = replace(config, data=str(tmp_path / "data"), objective="inverse_dynamics", steps=1)
+    (tmp_path / "data" / "collection.json").write_text(json.dumps({"policy": {"recorded": "intended"}}))
+    with pytest.raises(InputError, match=r"collect with policy\.recorded=executed"):
+        pretrain(meant, tmp_path / "run")
+    (tmp_path / "data" / "collection.json").write_text("{")
+    with pytest.raises(InputError, match="is damaged"):
+        pretrain(meant, tmp_path / "run")
+    pretrain(replace(meant, objective="behaviour_cloning"), tmp_path / "run")
 
 
 def test_a_run_leaves_the_number_of_threads_as_it_was(config: PretrainConfig, tmp_path: Path) -> None:

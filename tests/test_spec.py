@@ -28,6 +28,17 @@ def test_specs_survive_json():
     for spec in (sensor, action, task):
         assert type(spec).from_json(json.loads(json.dumps(spec.to_json()))) == spec
     assert task.axis == "goal" and TaskSpec.from_json(task.to_json()).id == task.id
+    for changes, message in (
+        ({"max_steps": 0}, "max_steps=0"),
+        ({"max_steps": "5"}, "max_steps='5'"),
+        ({"colour": 1}, "no field 'colour'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            TaskSpec.from_json({**task.to_json(), **changes})
+    with pytest.raises(InputError, match="lacks field 'seed'"):
+        TaskSpec.from_json({name: value for name, value in task.to_json().items() if name != "seed"})
+    with pytest.raises(InputError, match="not finite"):
+        _ = TaskSpec.from_json({**task.to_json(), "params": {"x": float("nan")}}).id
 
 
 def test_sensor_difference_ignores_statistics_and_names_the_rest():

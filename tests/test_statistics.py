@@ -175,6 +175,10 @@ def test_ratios_cover_the_truth_and_know_when_there_is_none():
     assert ratio(of["one"], of["none"]) is None
     rare = ratio(Scores("a", (1 - one,), ("t",)), of["one"])
     assert rare.value == pytest.approx(19) and rare.low < 19 and rare.high == np.inf
+    even = ratio(of["one"], Scores("b", (one,), ("t",)))
+    assert (even.value, even.low, even.high) == (1, 1, 1)
+    elsewhere = ratio(of["one"], Scores("b", (one[:, ::-1],), ("t",)))
+    assert elsewhere.value == 1 and elsewhere.low == 0 and elsewhere.high == np.inf
     full = ratio(of["every"], of["one"])
     assert full.method == "score" and full.low < 20 < full.high
     assert ratio(of["none"], of["one"]).value == 0

@@ -101,6 +101,18 @@ def _seeds(seeds: Sequence[int] | np.ndarray) -> np.ndarray:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.uint32)
 
 
+def check_size(size: Sequence[int]) -> tuple[int, int, int]:
+    """Blocks (nx, ny, nz) of a world.
+
+    Raises:
+        InputError: out of bounds.
+    """
+    nx, ny, nz = (int(n) for n in size)
+    if not all(low <= n <= high for low, n, high in zip(_LEAST, (nx, ny, nz), _MOST, strict=True)):
+        raise InputError(f"world size {nx}×{ny}×{nz}: choose 32×32×32 to 1024×256×1024")
+    return nx, ny, nz
+
+
 def generate(
     blocks: Any,
     rows: Sequence[int] | np.ndarray,
@@ -122,9 +134,7 @@ def generate(
     Raises:
         InputError: a size out of bounds, a row or biome that there is not, or lengths that differ.
     """
-    nx, ny, nz = (int(n) for n in size)
-    if not all(low <= n <= high for low, n, high in zip(_LEAST, (nx, ny, nz), _MOST, strict=True)):
-        raise InputError(f"world size {nx}×{ny}×{nz}: choose 32×32×32 to 1024×256×1024")
+    nx, ny, nz = check_size(size)
     count = len(rows)
     if len(seeds) != count or len(biomes) != count:
         raise InputError(f"{count} worlds, {len(seeds)} seeds, {len(biomes)} biomes: give one of each a world")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trunkline.envs.minecraft.clear import find_leaps
-from trunkline.envs.minecraft.terrain import biome_number, generate
+from trunkline.envs.minecraft.terrain import biome_number, check_size, generate
 from trunkline.envs.warp import start_warp
 
 BLOCKS_KEPT, PREPARED_KEPT = 256, 64  # terrains in memory
@@ -22,7 +22,7 @@ def terrain_blocks(seed: int, biome: str, size: Size) -> np.ndarray:
         InputError: an unknown biome, or a size that no world has.
     """
     wp = start_warp()
-    nx, ny, nz = size
+    nx, ny, nz = check_size(size)
     number = biome_number(biome)
     blocks = wp.zeros((1, nx * ny * nz), dtype=wp.uint8, device="cpu")
     generate(blocks, [0], [seed], [number], size)

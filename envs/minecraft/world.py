@@ -19,6 +19,7 @@ from trunkline.envs.minecraft.views import STATUS, Status, Views, farthest
 from trunkline.envs.spec import ActionSpec, SensorSpec, TaskSpec
 from trunkline.envs.warp import find_device, start_warp
 from trunkline.errors import InputError, unknown
+from trunkline.schema import build
 
 TICKS_PER_SECOND = 20
 REWARDS = ("progress", "outcome")
@@ -110,9 +111,7 @@ class Minecraft(World):
         for name in options:
             if name not in known:
                 raise unknown(f"option of {self.family}", name, known)
-        if "size" in options:
-            options["size"] = tuple(options["size"])
-        self.options = self.options_class(**options)
+        self.options = build(self.options_class, options, f"options.{self.family}")
         self.fps = round(TICKS_PER_SECOND / self.options.ticks_per_step)
         super().__init__(task, num_envs, sensors, num_threads)
         wp = start_warp()

@@ -8,7 +8,7 @@ from typing import Any
 
 from trunkline.data.collection import open_datasets
 from trunkline.data.metrics import read_metrics
-from trunkline.envs.registry import require
+from trunkline.envs.registry import require, require_families
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.collect import CollectConfig, collect
@@ -16,7 +16,7 @@ from trunkline.rollout.evaluate import EvaluateConfig, evaluate
 from trunkline.rollout.experiment.config import ARMS, CollectionPlan, ExperimentConfig
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
 from trunkline.rollout.experiment.stages import Stages
-from trunkline.rollout.finetune import FinetuneConfig, finetune
+from trunkline.rollout.finetune import FinetuneConfig, finetune, require_worlds
 from trunkline.rollout.policies import PolicyConfig
 from trunkline.rollout.pool import Pool
 from trunkline.schema import build
@@ -47,7 +47,12 @@ class MainJob:
             self._collect_config(plan, ())
         self._pretrain_config("pretrain", self.config.seeds[0])
         self._pretrain_config("imitation", self.config.seeds[0])
-        self._finetune_config("rl_scratch", self.config.seeds[0])
+        for where, named in (("sensors", config.sensors), ("options", config.options)):
+            require_families(named, where)
+        require_families(self._evaluate_config.options, "evaluation.options.options")
+        finetuning = self._finetune_config("rl_scratch", self.config.seeds[0])
+        if self.config.needs("rl_scratch") or self.config.needs("pretrained_rl"):
+            require_worlds(finetuning)
 
     def run(self, stages: Stages, say: Say) -> None:
         """Every stage that is not done yet."""

@@ -37,6 +37,7 @@ def plan_groups(
     """
     members: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     found: dict[str, SensorSpec] = {}
+    available: set[str] = set()
     actions: dict[str, ActionSpec] = {}
     options = options or {}
     families = {family_of(task) for task in tasks}
@@ -48,7 +49,9 @@ def plan_groups(
         family = family_of(task)
         world = make_worlds(task, 1, sensors.get(family), **options.get(family, {}))
         specs, action = dict(world.sensors), world.action_spec
-        learned = {spec.name: spec for spec in world.available_sensors() if spec.name in labels} if labels else {}
+        every = {spec.name: spec for spec in world.available_sensors()} if labels else {}
+        available |= every.keys()
+        learned = {name: spec for name, spec in every.items() if name in labels}
         world.close()
         if known is not None:
             specs = {name: spec for name, spec in specs.items() if name in known}
@@ -68,7 +71,7 @@ def plan_groups(
         members.setdefault((action.name, tuple(specs)), []).append(task)
     for name in labels:
         if name not in found:
-            raise unknown("sensor in agent.auxiliary or critic_sensors", name, found)
+            raise unknown("sensor in agent.auxiliary or critic_sensors", name, available)
     groups = tuple(
         Group(f"{body}/{'+'.join(names)}", actions[body], names, tuple(group), options)
         for (body, names), group in members.items()
