@@ -71,12 +71,14 @@ class World(VectorEnv[Observations, Any, Any]):
     Attributes:
         fps: control steps a second, which data sets and videos are timed by; 20 for a family whose steps take no time.
         max_reruns: how often an episode that was lost is begun anew.
+        keeps_processes: whether its simulations are processes, of which a machine bears few.
         left_out: tasks that a like family has and this one cannot have, and why.
     """
 
     family: ClassVar[str]
     fps: int = 20
     max_reruns: int = 2
+    keeps_processes: ClassVar[bool] = False
     left_out: ClassVar[Mapping[str, str]] = MappingProxyType({})
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it so)
         "autoreset_mode": AutoresetMode.SAME_STEP,

@@ -13,6 +13,7 @@ from trunkline.rollout.policies import Policy, PolicyConfig, make_policy
 
 PIECE_SECONDS = 0.5
 PIECE_BYTES = 8 << 20
+WORLDS_KEPT = 8  # besides those that keep processes, of which there is one at a time
 
 
 class Runner:
@@ -23,7 +24,6 @@ class Runner:
         self._policy: Policy | None = None
         self._turn: int | None = None
         self._worlds: dict[tuple[str, tuple[str, ...], str], World] = {}
-        self._idle: set[tuple[str, tuple[str, ...], str]] = set()
         self._running: Iterator[Outcome] = iter(())
 
     def where(self) -> tuple[str, int]:
@@ -40,18 +40,13 @@ class Runner:
             self._policy = make_policy(policy)
         else:
             self._policy = policy
-        self._turn, self._idle = turn, set(self._worlds)
+        self._turn = turn
 
     def run(self, chunk: Chunk) -> Iterator[Outcome]:
         """Run a chunk by the policy in use; outcomes carry their places in the manifest."""
         assert self._policy is not None
-        key = chunk.task, chunk.sensors, repr(sorted(chunk.options.items()))
-        self._idle.discard(key)
-        if key not in self._worlds:
-            self._close(self._idle)  # what only an earlier policy needed makes room
-            self._worlds[key] = make_worlds(chunk.task, self._size[0], chunk.sensors, self._size[1], **chunk.options)
         outcomes = run_episodes(
-            self._worlds[key],
+            self._world(chunk),
             self._policy,
             chunk.specs,
             record=chunk.record,
@@ -84,11 +79,20 @@ class Runner:
                 break
         return tuple(outcome.index for outcome in outcomes), outcomes
 
+    def _world(self, chunk: Chunk) -> World:
+        """What the chunk runs in; worlds stay for later chunks, the one used last at the end."""
+        key = chunk.task, chunk.sensors, repr(sorted(chunk.options.items()))
+        world = self._worlds.pop(key, None)
+        if world is None:
+            others = [key for key, world in self._worlds.items() if not world.keeps_processes]
+            kept = others[-WORLDS_KEPT + 1 :]
+            for other in [key for key in self._worlds if key not in kept]:
+                self._worlds.pop(other).close()
+            world = make_worlds(chunk.task, self._size[0], chunk.sensors, self._size[1], **chunk.options)
+        self._worlds[key] = world
+        return world
+
     def close(self) -> None:
         """Let go of the worlds."""
-        self._close(set(self._worlds))
-
-    def _close(self, keys: set[tuple[str, tuple[str, ...], str]]) -> None:
-        for key in keys:
-            self._worlds.pop(key).close()
-        self._idle = self._idle - keys
+        while self._worlds:
+            self._worlds.popitem()[1].close()

@@ -27,6 +27,7 @@ from trunkline.rollout.collect import CollectConfig, collect
 from trunkline.rollout.interrupts import uninterrupted
 from trunkline.rollout.policies import PolicyConfig, make_policy
 from trunkline.rollout.pool import Pool, PoolConfig
+from trunkline.rollout.runner import Runner
 
 TASKS = ("fake/reach", "pointmass/reach")
 
@@ -151,6 +152,29 @@ def test_folders_of_killed_sessions_are_removed(tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         session._remove_abandoned(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"trunkline-alive", "trunkline-starting", "mine"}
+
+
+def test_worlds_that_keep_processes_are_open_one_at_a_time(monkeypatch):
+    from trunkline.envs.families.fake import FakeWorld
+
+    def opened(kept: int = 8) -> list[list[str]]:
+        monkeypatch.setattr("trunkline.rollout.runner.WORLDS_KEPT", kept)
+        runner = Runner(2, 1)
+        runner.use(PolicyConfig("random"))
+        seen = []
+        for task in ("fake/reach", "pointmass/reach", "fake/image", "pointmass/reach"):
+            manifest = manifest_of(2, tasks=(task,))
+            (chunk,) = make_chunks(manifest, {task: plan_task(task, make_policy(PolicyConfig()))}, 2)
+            assert len(list(runner.run(chunk))) == 2
+            seen.append([world.qualified_task for world in runner._worlds.values()])
+        runner.close()
+        assert not runner._worlds
+        return seen
+
+    assert opened()[-1] == ["fake/reach", "fake/image", "pointmass/reach"]
+    assert opened(2)[2:] == [["pointmass/reach", "fake/image"], ["fake/image", "pointmass/reach"]]
+    monkeypatch.setattr(FakeWorld, "keeps_processes", True)
+    assert opened()[:3] == [["fake/reach"], ["pointmass/reach"], ["pointmass/reach", "fake/image"]]
 
 
 @pytest.mark.ray

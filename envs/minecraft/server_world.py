@@ -58,6 +58,7 @@ class MinecraftServerWorld(Minecraft):
     """
 
     family = SERVER_FAMILY
+    keeps_processes = True
     options_class = ServerOptions
 
     def make_simulation(self) -> Any:
