@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from trunkline.envs.minecraft import actions
+from trunkline.envs.minecraft import actions, synthesis
 from trunkline.envs.minecraft.goals import INTERACTIONS, cluster, read_scene
 from trunkline.envs.minecraft.inventory import clear
 from trunkline.envs.minecraft.items import items
@@ -406,3 +407,21 @@ def test_actions_that_there_are_not_are_refused(drawn):
         with pytest.raises(InputError, match=message):
             world.step(actions_)
     world.step(idle(2))
+
+
+def test_where_a_terrain_has_one_target_the_wrong_goal_is_of_another_terrain(drawn, monkeypatch):
+    spec, real = drawn["hunt"][0], synthesis._placer
+
+    def placer(seed, biome, size):
+        alone = SimpleNamespace(make=lambda *_: [])
+        return alone if seed == spec.params["world"] else real(seed, biome, size)
+
+    monkeypatch.setattr(synthesis, "_placer", placer)
+    other = synthesis.another(spec)
+    assert other.params["world"] != spec.params["world"] and other.params["biome"] == spec.params["biome"]
+    _, right, _ = begun("hunt", [spec], 1, ("goal_view",))
+    _, wrong, _ = begun("hunt", [spec], 1, ("goal_view",), wrong_goal=True)
+    assert (wrong["goal_view"][..., 3] > 0).any() and not np.array_equal(right["goal_view"], wrong["goal_view"])
+    monkeypatch.setattr(synthesis, "_placer", lambda *_: SimpleNamespace(make=lambda *_: []))
+    with pytest.raises(InputError, match="no other target in 8 terrains"):
+        synthesis.another(spec)

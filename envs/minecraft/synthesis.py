@@ -20,6 +20,7 @@ from trunkline.envs.spec import TaskSpec
 from trunkline.errors import InputError, unknown
 
 ATTEMPTS = 60  # terrains tried for one task
+TERRAINS = 8  # in which another target is looked for
 
 
 def synthesize(
@@ -92,20 +93,24 @@ def _make_world(
 
 
 def another(spec: TaskSpec) -> TaskSpec:
-    """A task with another target in the same terrain; which one depends on the TaskSpec alone.
+    """A task with another target; which one depends on the TaskSpec alone.
+
+    The target is of the same terrain; where that has no other that fits, of one of the same biome.
 
     Raises:
-        InputError: the terrain has room for none.
+        InputError: neither this terrain nor the next ones have another target.
     """
     params = spec.params
     size: Cell = (int(params["size"][0]), int(params["size"][1]), int(params["size"][2]))
     interaction = spec.task.partition("/")[2]
-    placer = _placer(params["world"], params["biome"], size)
-    rngs = [generator(FAMILY, "another", int(spec.id, 16), attempt) for attempt in range(ATTEMPTS)]
-    for made in placer.make(interaction, context(spec.split), rngs):
-        if made is not None and made["target"] != params["target"]:
-            return replace(spec, params={**params, **made})
-    raise InputError(f"TaskSpec {spec.id} has the only target of its terrain; evaluate it without wrong_goal")
+    for world in range(params["world"], params["world"] + TERRAINS):
+        rngs = [generator(FAMILY, "another", int(spec.id, 16), attempt) for attempt in range(ATTEMPTS)]
+        for made in _placer(world, params["biome"], size).make(interaction, context(spec.split), rngs):
+            if made is not None and (world != params["world"] or made["target"] != params["target"]):
+                return replace(spec, params={**params, **made, "world": world})
+    raise InputError(
+        f"TaskSpec {spec.id}: no other target in {TERRAINS} terrains of {params['biome']}; evaluate it without wrong_goal"
+    )
 
 
 @functools.lru_cache(maxsize=2)
