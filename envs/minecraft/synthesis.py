@@ -109,7 +109,7 @@ def another(spec: TaskSpec) -> TaskSpec:
             if made is not None and (world != params["world"] or made["target"] != params["target"]):
                 return replace(spec, params={**params, **made, "world": world})
     raise InputError(
-        f"TaskSpec {spec.id}: no other target in {TERRAINS} terrains of {params['biome']}; evaluate it without wrong_goal"
+        f"TaskSpec {spec.id}: no other target in {TERRAINS} terrains of {params['biome']}; leave out wrong_goal"
     )
 
 
