@@ -87,7 +87,7 @@ def _shape(item: Item) -> tuple[np.ndarray, np.ndarray]:
         return ((abs(across) <= 1) & (along < 19)) | guard, shaft & (along > 20)
     if item.kind == "bow":
         away = np.hypot(row - SIDE, column - SIDE)
-        return none, (abs(away - 11) <= 1) | (abs(along - 21) <= 0)
+        return none, (abs(away - 11) <= 1) | (along == 21)
     heads = {
         "pickaxe": (abs(along - 7) <= 1) & (abs(across) <= 9),
         "axe": (abs(along - 8) <= 3) & (across >= -2) & (across <= 6),

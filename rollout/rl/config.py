@@ -72,10 +72,9 @@ class PPOConfig:
     def lr_at(self, iteration: int, progress: float) -> tuple[float, float]:
         """The step sizes of the policy and of a separate critic, in an iteration that comes when `progress` is done."""
         decay = 1.0 - (1.0 - self.lr_end) * progress
-        learning = (
-            iteration - self.critic_warmup
-        )  # before, the policy's optimiser moves at most a value head of its own
-        rise = 1.0 if learning < 0 else min(1.0, (learning + 1) / (self.lr_warmup + 1))
+        learned = iteration - self.critic_warmup
+        # Before, the policy's optimiser moves at most a value head of its own, which need not wait.
+        rise = 1.0 if learned < 0 else min(1.0, (learned + 1) / (self.lr_warmup + 1))
         return self.lr * decay * rise, self.critic_lr * decay
 
     def kl_at(self, iteration: int) -> float:

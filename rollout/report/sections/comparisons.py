@@ -8,7 +8,7 @@ from trunkline.rollout.report.analysis import COMPARISONS, interval_json
 from trunkline.rollout.report.html import details, escape, percent, table, task_name, times_cell, verdict_cell
 from trunkline.rollout.report.registry import Block, Report, section
 
-_RL = ("pretrained_rl", "imitation")
+_RL, _IMITATION = "pretrained_rl", "imitation"
 HEAD = ["", "The first is", "Probability of improvement"]
 
 
@@ -48,13 +48,13 @@ def _times(report: Report, numbers: dict[str, Any]) -> str:
     results = report.run.results
     rows = []
     for task in results.tasks:
-        found = {axis: report.analysis.times(*_RL, axis, task) for axis in results.axes}
+        found = {axis: report.analysis.times(_RL, _IMITATION, axis, task) for axis in results.axes}
         if any(found.values()):
             rows.append([escape(task_name(task)), *map(times_cell, found.values())])
             numbers.setdefault("times", {})[task] = {axis: interval_json(i) for axis, i in found.items() if i}
     if not rows:
         return ""
-    names = f"{arms.arm(_RL[0]).label} over {arms.arm(_RL[1]).label}"
+    names = f"{arms.arm(_RL).label} over {arms.arm(_IMITATION).label}"
     return f'<p class="note">{escape(names)}: success rates divided.</p>' + table(
         ["", *(arms.axis(axis).title for axis in results.axes)], rows
     )
