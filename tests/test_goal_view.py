@@ -133,6 +133,9 @@ def test_a_goal_in_several_rows_is_encoded_once():
     assert sizes == [3] + [1] * 7
     torch.testing.assert_close(once, each, rtol=1e-4, atol=1e-4)
     assert distinct_rows(goals) is None
+    asked = rows.float().requires_grad_()
+    encoder(asked).sum().backward()
+    assert asked.grad is not None and asked.grad.abs().sum() > 0  # also with respect to the goals
     first, inverse = distinct_rows(rows)
     assert first.tolist() == [0, 1, 3] and inverse.tolist() == [0, 1, 0, 2, 2, 0, 1]
 

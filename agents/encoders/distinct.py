@@ -23,7 +23,7 @@ def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor] | None:
     known: dict[bytes, int] = {}
     first: list[int] = []
     inverse: list[int] = []
-    for index, row in enumerate(rows.numpy()):
+    for index, row in enumerate(rows.detach().numpy()):
         kind = known.setdefault(row.tobytes(), len(known))
         inverse.append(kind)
         if kind == len(first):
