@@ -80,7 +80,13 @@ class Manifest:
             raise InputError(f"{path} is not a manifest: {error}; it may be truncated, make it again") from None
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise InputError(f"{path} is not a manifest of format {FORMAT!r}; make one with `trunkline tasks sample`")
-        manifest = cls(tuple(TaskSpec.from_json(task) for task in value["tasks"]))
+        tasks = value.get("tasks")
+        if not isinstance(tasks, list) or value.get("count") != len(tasks):
+            found = len(tasks) if isinstance(tasks, list) else "no"
+            raise InputError(
+                f"{path} was changed: it holds {found} tasks and says {value.get('count')}; make it again or restore it"
+            )
+        manifest = cls(tuple(TaskSpec.from_json(task) for task in tasks))
         if manifest.sha256 != value.get("sha256"):
             raise InputError(
                 f"{path} was changed: its tasks hash to {manifest.sha256[:16]}…, it says "

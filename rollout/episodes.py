@@ -97,10 +97,10 @@ def run_episodes(
         healthy = active & np.asarray([fault is None for fault in faults])
         if healthy.any():
             readings = observations if healthy.all() else _zeroed(observations, ~healthy)
-            actions = np.array(policy.act(world, readings, steps))  # a copy, because rows of it are replaced
-            kept = np.array(policy.kept(actions))
-            actions[~healthy] = kept[~healthy] = idle_action
-            buffers.write_before(observations, kept, steps)
+            # Copies, because rows of them are replaced.
+            actions, recorded = (np.array(chosen) for chosen in policy.choose(world, readings, steps))
+            actions[~healthy] = recorded[~healthy] = idle_action
+            buffers.write_before(observations, recorded, steps)
         else:
             actions = np.repeat(idle_action[None], world.num_envs, axis=0)
         filmed = [i for i in np.flatnonzero(healthy).tolist() if film and _spec(world, i).id in film]

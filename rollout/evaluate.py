@@ -100,6 +100,8 @@ def evaluate(
         raise InputError(f"workers are a pool of {workers.config}, the evaluation needs one of {config.sized_pool}")
     if isinstance(policy, str | Path):
         policy = PolicyConfig("checkpoint", path=str(policy))
+    if not len(manifest):
+        raise InputError("the manifest holds no TaskSpecs, so there is nothing to evaluate; sample or synthesise some")
     if not arm or "/" in arm:
         raise InputError(f"arm {arm!r} must be non-empty and hold no '/': it names a folder")
     here, plans = _prepare(policy, manifest, config)

@@ -95,7 +95,7 @@ def _prepare(config: FinetuneConfig) -> tuple[tuple[Group, ...], Agent, Mapping[
             agent.make_head("value", "value", **agent.config.value)
     else:
         labels = config.agent.auxiliary
-        groups, sensors, actions = plan_groups(config.tasks, config.sensors, options=config.options, labels=labels)
+        groups, sensors, actions = plan_groups(config.tasks, config.sensors, options=config.options, further=labels)
         known = {} if config.statistics is None else _statistics(config.statistics)
         for name, spec in sensors.items():
             difference = known[name].difference(spec) if name in known else None
@@ -129,7 +129,7 @@ def require_worlds(config: FinetuneConfig) -> None:
         InputError: unknown tasks, sensors or options, or a task of which the critic would see nothing.
     """
     labels = dict.fromkeys((*config.agent.auxiliary, *config.critic_sensors))
-    groups, _, _ = plan_groups(config.tasks, config.sensors, options=config.options, labels=labels)
+    groups, _, _ = plan_groups(config.tasks, config.sensors, options=config.options, further=labels)
     _require_critic_sees(config, groups)
 
 

@@ -97,9 +97,10 @@ class Policy(ABC):
     def act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
         """Actions (E, A) for the present readings; `steps` (E,) counts from the start of each of `world.specs`."""
 
-    def kept(self, actions: np.ndarray) -> np.ndarray:
-        """What an episode keeps of the actions (E, A) that `act` has just chosen."""
-        return actions
+    def choose(self, world: World, observations: Observations, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `act`: the actions (E, A) that are executed, and those that the episode records."""
+        actions = self.act(world, observations, steps)
+        return actions, actions
 
 
 class ExpertPolicy(Policy):
@@ -137,7 +138,6 @@ class MixedPolicy(Policy):
         self.base = base
         self.config = config
         self._random = RandomPolicy(config.seed)
-        self._intended: np.ndarray | None = None
         self._noise = EpisodeDraws("noise", config.seed, lambda rng, steps, a: rng.normal(size=(steps, *a.shape)))
         self._coin = EpisodeDraws("coin", config.seed, lambda rng, steps, a: rng.random(steps))
 
@@ -161,8 +161,10 @@ class MixedPolicy(Policy):
             draws.reset()
 
     def act(self, world: World, observations: Observations, steps: np.ndarray) -> np.ndarray:
-        actions = self.base.act(world, observations, steps)
-        self._intended = actions
+        return self.choose(world, observations, steps)[0]
+
+    def choose(self, world: World, observations: Observations, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        actions = intended = self.base.act(world, observations, steps)
         if self.config.noise:
             low, high = _finite_bounds(world.action_spec)
             noise = self.config.noise * (high - low) / 2 * self._noise.at(world, steps)
@@ -171,12 +173,7 @@ class MixedPolicy(Policy):
             coins = self._coin.at(world, steps, first_only=self.config.random_unit == "episode")
             chosen = (coins < self.config.random_fraction)[:, None]
             actions = np.where(chosen, self._random.act(world, observations, steps), actions)
-        return actions
-
-    def kept(self, actions: np.ndarray) -> np.ndarray:
-        if self.config.recorded == "executed" or self._intended is None:
-            return actions
-        return self._intended
+        return actions, intended if self.config.recorded == "intended" else actions
 
 
 class AgentPolicy(Policy):

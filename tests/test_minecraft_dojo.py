@@ -460,6 +460,9 @@ def test_what_is_not_simulated_is_named(task, options, words):
     [
         ({"task": "harvest_1_lgo"}, "task 'harvest_1_lgo' is none of MineDojo's; did you mean 'harvest_1_log'?"),
         ({"image_sise": 3}, "unknown argument of make 'image_sise'; did you mean 'image_size'?"),
+        ({"task": None}, "task_id=None; give a name"),
+        ({"image_size": "x"}, "image_size='x': give rows and columns"),
+        ({"image_size": None}, "image_size=None: give rows and columns"),
         ({"start_health": 30}, "start_health=30; choose 0 to 20"),
         ({"voxel_size": {"xmin": 0}}, "voxel_size has the keys xmin; it needs xmin, xmax"),
         ({"start_position": {"x": 1}}, "start_position has the keys x; it needs x, y"),

@@ -1,5 +1,6 @@
 """The protocol server: the real one, in a Node process, in lockstep."""
 
+import json
 import os
 import shutil
 import signal
@@ -329,13 +330,22 @@ def test_a_failed_installation_leaves_nothing(tmp_path, monkeypatch):
     fake(tmp_path, "npm", f'{version}; mkdir node_modules; echo "no such host"; exit 1')
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("TRUNKLINE_CACHE", str(tmp_path / "cache"))
-    copy = NodePackages("minecraft-server", PACKAGES.source)
+    source = tmp_path / "source"
+    source.mkdir()
+    locked = {"": {}, "node_modules/a": {"version": "1.0.0"}, "node_modules/b": {"version": "1.0.0", "optional": True}}
+    (source / "package.json").write_text("{}")
+    (source / "package-lock.json").write_text(json.dumps({"packages": locked}))
+    copy = NodePackages("minecraft-server", source)
     with pytest.raises(InputError, match=r"npm 11.0.0 could not install .*no such host"):
         copy.install()
     assert not copy.installed and not list((tmp_path / "cache" / "minecraft-server").iterdir())
     with pytest.raises(InputError, match="trunkline envs install minecraft-server"):
         copy.require()
     fake(tmp_path, "npm", f"{version}; mkdir node_modules")
+    with pytest.raises(InputError, match=r"1 of its packages are not there, among them node_modules/a"):
+        copy.install()
+    assert not copy.installed
+    fake(tmp_path, "npm", f"{version}; mkdir -p node_modules/a; echo {{}} > node_modules/a/package.json")
     assert copy.install() == copy.folder and copy.installed
     assert packages.cache_folder() == tmp_path / "cache"
 

@@ -102,10 +102,9 @@ def _shape(item: Item) -> tuple[np.ndarray, np.ndarray]:
 @functools.cache
 def _crosshair(size: int) -> np.ndarray:
     """Pixels (S, S) bool of the crosshair, as thick as one in 64."""
-    middle, thick = size // 2, max(1, size // 64)
-    arm = max(1, round(size * _ARM))
+    thick, arm = max(1, size // 64), max(1, round(size * _ARM))
+    low = (size - thick) // 2  # in the middle, where thickness and side are both even or both odd
     across = np.zeros((size, size), bool)
-    low = middle - (thick + 1) // 2
-    across[low : low + thick, middle - arm - (thick + 1) // 2 : middle + arm + thick // 2] = True
+    across[low : low + thick, low - arm : low + thick + arm] = True
     cross: np.ndarray = across | across.T
     return cross

@@ -1,6 +1,7 @@
 """Node packages that trunkline needs, installed into the user's cache: never into the package itself."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -129,4 +130,15 @@ class NodePackages:
                     f"npm {npm.version} could not install {self.name} (exit status {done.returncode}): "
                     f"{' | '.join(said)}; check the connection and npm's registry, then run it again"
                 )
+            if missing := self._missing(temporary):
+                raise InputError(
+                    f"npm {npm.version} said it had installed {self.name}, and {len(missing)} of its packages are not "
+                    f"there, among them {missing[0]}; check the free disk space, then run it again"
+                )
         return folder
+
+    def _missing(self, folder: Path) -> list[str]:
+        """Packages of the lock file that `folder` has not, but for optional ones."""
+        locked = json.loads((self.source / "package-lock.json").read_text())["packages"]
+        needed = [place for place, about in locked.items() if place and not about.get("optional")]
+        return [place for place in needed if not (folder / place / "package.json").is_file()]

@@ -36,6 +36,9 @@ ARMS: dict[str, Arm] = {
     "pretrained_rl_wrong_goal": Arm("pretrained_rl", wrong_goal=True),
 }
 
+# Training stages that start from another's checkpoint.
+STARTS_FROM = {"imitation": "pretrain", "pretrained_rl": "imitation"}
+
 
 @dataclass(frozen=True)
 class CollectionPlan:
@@ -129,8 +132,7 @@ class ExperimentConfig:
     def needs(self, stage: str) -> bool:
         """Whether an arm acts with that training stage's checkpoint, or a later stage starts from it."""
         stages = {ARMS[arm].stage for arm in self.arms}
-        after = {"pretrain": ("imitation",), "imitation": ("pretrained_rl",)}
-        return stage in stages or any(self.needs(later) for later in after.get(stage, ()))
+        return stage in stages or any(self.needs(later) for later, first in STARTS_FROM.items() if first == stage)
 
     def worlds(self, own: Mapping[str, Mapping[str, Any]], **more: Any) -> dict[str, dict[str, Any]]:
         """Options of worlds by family: those of every stage, under a stage's `own`, under `more` for all families."""

@@ -1,27 +1,28 @@
 """The main job on one set of tasks: episodes, pretraining, imitation, RL, and the evaluation of every arm."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trunkline.data.collection import open_datasets
-from trunkline.data.metrics import read_metrics
 from trunkline.envs.registry import require, require_families
 from trunkline.pretrain.config import PretrainConfig
-from trunkline.pretrain.train import pretrain
 from trunkline.rollout.collect import CollectConfig, collect
 from trunkline.rollout.evaluate import EvaluateConfig, evaluate
-from trunkline.rollout.experiment.config import ARMS, CollectionPlan, ExperimentConfig
+from trunkline.rollout.experiment.config import ARMS, STARTS_FROM, CollectionPlan, ExperimentConfig
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
-from trunkline.rollout.experiment.stages import Stages
-from trunkline.rollout.finetune import FinetuneConfig, finetune, require_worlds
+from trunkline.rollout.experiment.stages import Say, Stages
+from trunkline.rollout.experiment.training import Progress, finetuning_job, pretraining_job
+from trunkline.rollout.finetune import FinetuneConfig, require_worlds
+from trunkline.rollout.jobs import Job
 from trunkline.rollout.policies import PolicyConfig
 from trunkline.rollout.pool import Pool
 from trunkline.schema import build
 
-Say = Callable[[str], None]
+# In the order in which they may begin: a chain's next stage before what stands alone.
+TRAINING = ("pretrain", "imitation", "imitation_scratch", "pretrained_rl", "rl_scratch")
 
 
 class MainJob:
@@ -58,8 +59,7 @@ class MainJob:
         """Every stage that is not done yet."""
         self._stages, self._say = stages, say
         self._collect_all()
-        for seed in self.config.seeds:
-            self._train(seed)
+        self._train_all()
         self._evaluate_all()
 
     def _stage(self, name: str, work: Callable[[], int]) -> None:
@@ -85,19 +85,31 @@ class MainJob:
         config = build(CollectConfig, self.config.collect, "collect")
         return replace(config, policy=policy, hidden=hidden, options=self.config.worlds(config.options))
 
-    def _train(self, seed: int) -> None:
-        """Every training stage of one seed that some arm needs."""
-        for name in ("pretrain", "imitation", "imitation_scratch"):
-            if self.config.needs(name):
-                self._stage(f"{name}/seed{seed}", partial(self._pretrain, name, seed))
-        for name in ("rl_scratch", "pretrained_rl"):
-            if self.config.needs(name):
-                self._stage(f"{name}/seed{seed}", partial(self._finetune, name, seed))
+    def _train_all(self) -> None:
+        """Every training stage that some arm needs, side by side."""
+        jobs: dict[str, Job] = {}
+        progress: list[Progress] = []
+        for seed in self.config.seeds:
+            for name in filter(self.config.needs, TRAINING):
+                stage, folder = self._named(name, seed), self.training(name, seed)
+                after = (self._named(STARTS_FROM[name], seed),) if name in STARTS_FROM else ()
+                if name in ("rl_scratch", "pretrained_rl"):
+                    tuning = self._finetune_config(name, seed)
+                    jobs[stage] = finetuning_job(tuning, folder, after)
+                    progress.append(Progress(stage, folder, tuning.iterations))
+                else:
+                    training = self._pretrain_config(name, seed)
+                    jobs[stage] = pretraining_job(training, folder, after)
+                    progress.append(Progress(stage, folder, training.steps))
 
-    def _pretrain(self, name: str, seed: int) -> int:
-        config = self._pretrain_config(name, seed)
-        pretrain(config, self.training(name, seed))
-        return config.steps * config.batch_size
+        def meanwhile() -> None:
+            for training in progress:
+                training.tell(self._say)
+
+        self._stages.run_all(jobs, self._say, meanwhile)
+
+    def _named(self, name: str, seed: int) -> str:
+        return f"{self._prefix}{name}/seed{seed}"
 
     def _pretrain_config(self, name: str, seed: int) -> PretrainConfig:
         data, options = (
@@ -109,12 +121,6 @@ class MainJob:
         objective = "inverse_dynamics" if name == "pretrain" else "behaviour_cloning"
         return build(PretrainConfig, {"objective": objective, **options, **fixed}, name)
 
-    def _finetune(self, name: str, seed: int) -> int:
-        config = self._finetune_config(name, seed)
-        folder = self.training(name, seed)
-        finetune(config, folder, self._on_iteration(f"{name}/seed{seed}", config.iterations))
-        return int(read_metrics(folder)[-1]["total_steps"])
-
     def _finetune_config(self, name: str, seed: int) -> FinetuneConfig:
         fixed: dict[str, Any] = {"tasks": self.config.tasks, "seed": seed, "sensors": self.config.sensors}
         if name == "pretrained_rl":
@@ -123,20 +129,6 @@ class MainJob:
             fixed |= {"agent": self.config.agent, "statistics": str(self.data("demonstrations"))}
         config = build(FinetuneConfig, {**self.config.finetune, **fixed}, "finetune")
         return replace(config, options=self.config.worlds(config.options))
-
-    def _on_iteration(self, name: str, iterations: int) -> Callable[[int, Mapping[str, float]], None]:
-        every = max(1, iterations // 5)
-
-        def on_iteration(iteration: int, figures: Mapping[str, float]) -> None:
-            if iteration % every == 0 or iteration == iterations:
-                rates = [
-                    f"{key.removeprefix('success/')} {value:.0%}"
-                    for key, value in figures.items()
-                    if key.startswith("success/")
-                ]
-                self._say(f"{self._prefix}{name}: {iteration}/{iterations} updates; solved: {', '.join(rates)}")
-
-        return on_iteration
 
     def _evaluate_all(self) -> None:
         with Pool(self._evaluate_config.sized_pool) as workers:  # actors start once, not for every arm

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from trunkline.pretrain import config as pretraining
 from trunkline.rollout.experiment.config import ExperimentConfig
-from trunkline.rollout.experiment.job import MainJob, Say
+from trunkline.rollout.experiment.job import MainJob
 from trunkline.rollout.experiment.part import Part, make_part
-from trunkline.rollout.experiment.stages import Stages
+from trunkline.rollout.experiment.stages import Say, Stages
 from trunkline.rollout.ray_session import ray_session
 from trunkline.rollout.report import build_report
 from trunkline.rollout.rl import config as finetuning

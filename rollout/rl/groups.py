@@ -16,7 +16,7 @@ def plan_groups(
     known: Mapping[str, SensorSpec] | None = None,
     bodies: Mapping[str, ActionSpec] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    labels: Collection[str] = (),
+    further: Collection[str] = (),
 ) -> tuple[tuple[Group, ...], dict[str, SensorSpec], dict[str, ActionSpec]]:
     """Group tasks by body and sensors.
 
@@ -26,14 +26,14 @@ def plan_groups(
         known: the sensors of a trained agent; others are left out, and these must be the very same.
         bodies: the bodies of a trained agent.
         options: of worlds, by family.
-        labels: further sensors, read wherever a task has them: what auxiliary heads learn from, what a critic sees.
+        further: sensors beside those, read wherever a task has them: what auxiliary heads learn from, what critics see.
 
     Returns:
         The groups, the sensors and the bodies by name, in the order of first appearance.
 
     Raises:
         InputError: unknown task, sensor or option, a task that the agent has no sensor or body for, two sensors of
-            one name but different forms, or a label that no task has.
+            one name but different forms, or one of `further` that no task has.
     """
     members: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     found: dict[str, SensorSpec] = {}
@@ -49,9 +49,9 @@ def plan_groups(
         family = family_of(task)
         world = make_worlds(task, 1, sensors.get(family), **options.get(family, {}))
         specs, action = dict(world.sensors), world.action_spec
-        every = {spec.name: spec for spec in world.available_sensors()} if labels else {}
+        every = {spec.name: spec for spec in world.available_sensors()} if further else {}
         available |= every.keys()
-        learned = {name: spec for name, spec in every.items() if name in labels}
+        learned = {name: spec for name, spec in every.items() if name in further}
         world.close()
         if known is not None:
             specs = {name: spec for name, spec in specs.items() if name in known}
@@ -69,7 +69,7 @@ def plan_groups(
         if actions.setdefault(action.name, action) != action or (bodies or actions)[action.name] != action:
             raise InputError(f"the body {action.name!r} of {task} has other actions than the agent's of that name")
         members.setdefault((action.name, tuple(specs)), []).append(task)
-    for name in labels:
+    for name in further:
         if name not in found:
             raise unknown("sensor in agent.auxiliary or critic_sensors", name, available)
     groups = tuple(

@@ -358,6 +358,8 @@ def make(task_id: str = "open-ended", *, cam_interval: float = 15, **kwargs: Any
         InputError: an unknown task, argument or value.
         NotSimulatedError: what MineDojo has and the voxel worlds have not, by name.
     """
+    if not isinstance(task_id, str):
+        raise InputError(f"task_id={task_id!r}; give a name such as 'open-ended' or 'harvest_1_log'")
     task, rest = named_task(task_id, kwargs)
     options = read_options(rest | {"cam_interval": cam_interval})
     if options.entities < len(task.mobs):

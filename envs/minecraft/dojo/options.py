@@ -98,9 +98,9 @@ class Options:
             raise InputError("specified_biome goes with generate_world_type='specified_biome'; give both or neither")
         if self.specified_biome is not None:
             our_biome(self.specified_biome)
-        rows, cols = self.picture
-        if min(rows, cols) < 1:
-            raise InputError(f"image_size={self.image_size}: give rows and columns of at least 1")
+        sides = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
+        if not isinstance(sides, tuple | list) or len(sides) != 2 or any(type(n) is not int or n < 1 for n in sides):
+            raise InputError(f"image_size={self.image_size!r}: give rows and columns, whole numbers of at least 1")
         for name, most in (("start_health", 20.0), ("start_food", 20), ("start_time", DAY)):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= most:
@@ -127,7 +127,7 @@ class Options:
     def picture(self) -> tuple[int, int]:
         """Rows and columns."""
         size = self.image_size
-        return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
 
     @property
     def limits(self) -> Limits | None:

@@ -343,4 +343,5 @@ def simulated_tasks() -> tuple[str, ...]:
 def __getattr__(name: str) -> list[str]:
     if name == "ALL_PROGRAMMATIC_TASK_IDS":  # MineDojo's name for them
         return list(simulated_tasks())
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    remedy = "; the tasks that can be posed are in ALL_PROGRAMMATIC_TASK_IDS" if name.startswith("ALL_") else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{remedy}")

@@ -1,7 +1,9 @@
 """How this was measured: manifests, seeds, episodes, compute by stage, versions, commands, statistics."""
 
+import math
 import os
 import platform
+from collections.abc import Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -80,14 +82,22 @@ def _stages(report: Report) -> tuple[str, Any]:
             f"{frames:,.0f}" if isinstance(frames, int | float) else MISSING,
         ]
         rows.append(row if alike else [*row, _code(str(stage["command"])) if "command" in stage else MISSING])
-    seconds, frames = (
-        sum(stage[name] for stage in stages.values() if isinstance(stage.get(name), int | float))
-        for name in ("seconds", "frames")
-    )
-    rows.append(["Together", f"<b>{duration(seconds)}</b>", f"<b>{frames:,.0f}</b>", *([] if alike else [""])])
+    frames = sum(stage["frames"] for stage in stages.values() if isinstance(stage.get("frames"), int | float))
+    together = duration(_wall_clock(stages.values()))
+    rows.append(["Together", f"<b>{together}</b>", f"<b>{frames:,.0f}</b>", *([] if alike else [""])])
     head = ["Stage", "Wall-clock", "Frames", *([] if alike else ["Command"])]
     note = f'<p class="note">Command: {_code(commands.pop())}</p>' if alike else ""
     return note + table(head, rows), stages
+
+
+def _wall_clock(stages: Collection[Mapping[str, Any]]) -> float:
+    """Seconds in which at least one stage ran; stages without `spans` count as ones that ran alone."""
+    seconds: float = sum(stage["seconds"] for stage in stages if "spans" not in stage and "seconds" in stage)
+    until = -math.inf
+    for begin, end in sorted(tuple(span) for stage in stages for span in stage.get("spans", ())):
+        seconds += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return seconds
 
 
 def _code(text: str) -> str:

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
             say(f"usage: trunkline envs check [TASK | {' | '.join(SOFTWARE)} …]")
             return
         for name in arguments[1:] or registry.tasks():
-            say(_software(name).check() if name in SOFTWARE else _check(name))
+            say(_check_software(name) if name in SOFTWARE else _check(name))
     elif verb == "install":
         names = arguments[1:]
         if asks_for_help(arguments) or not names:
@@ -52,6 +52,16 @@ def _software(name: str) -> Any:
     if name not in SOFTWARE:
         raise unknown("software", name, SOFTWARE)
     return importlib.import_module(SOFTWARE[name])
+
+
+def _check_software(name: str) -> str:
+    from trunkline.envs.remote.process import RemoteError
+
+    try:
+        line: str = _software(name).check()
+    except RemoteError as error:  # it was started and does not work: no fault of ours that a traceback would show
+        raise SystemExit(f"trunkline: {name} does not work: {error}") from None
+    return line
 
 
 def _check(task: str) -> str:
