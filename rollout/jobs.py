@@ -1,6 +1,8 @@
-"""Independent pieces of work side by side on Ray, each in a process of its own."""
+"""Pieces of work side by side on Ray, in processes beside this one, as many as there are CPUs and GPUs for."""
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +10,8 @@ from trunkline.errors import InputError
 
 WAIT_SECONDS = 1.0
 RETRIES = 2
+
+Amounts = dict[str, float]  # of "CPU" and "GPU"
 
 
 @dataclass(frozen=True)
@@ -17,9 +21,10 @@ class Job:
     Attributes:
         call: does it. A job whose process dies is called again, so it must go on where it was.
         after: names of the jobs that it waits for.
-        cpus: how many its process keeps busy, the threads of its tensors too; None for its share of the machine.
+        cpus: what its process is given, as threads of its tensors too; None for its share of the machine.
         gpus: how many its process needs; None for one where there are any.
         actor_cpus, actor_gpus: what Ray actors that it starts ask for, beside that.
+        alone: whether it runs while no other does, and its actors may take all there is.
     """
 
     call: Callable[[], object]
@@ -28,6 +33,7 @@ class Job:
     gpus: float | None = None
     actor_cpus: float = 0
     actor_gpus: float = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,15 +45,15 @@ class Event:
     value: Any = None
 
 
-def run_jobs(calls: Mapping[str, Callable[[], object]], say: Callable[[str], None]) -> None:
-    """Run all of them, one a CPU (a GPU, where there are any); see `job_events`.
+def run_jobs(jobs: Mapping[str, Job], say: Callable[[str], None]) -> None:
+    """Run all of them; see `job_events`.
 
     Args:
-        calls: by name, as `Job.call`.
+        jobs: by name.
         say: called with a line when one ends.
     """
-    left = len(calls)
-    for event in job_events({name: Job(call, cpus=1) for name, call in calls.items()}):
+    left = len(jobs)
+    for event in job_events(jobs):
         if event.ended:
             left -= 1
             say(f"{event.name} done, {left} to go")
@@ -58,7 +64,7 @@ def job_events(
 ) -> Iterator[Event]:
     """Run jobs, as many at a time as there are CPUs and GPUs for, and tell when each begins and ends.
 
-    A Ray session is there; what still runs when it ends, ends with it. If a job fails, the others are ended.
+    A Ray session is there. If a job fails or the caller is interrupted, those that still run are ended.
 
     Args:
         jobs: by name; the first that can begin does.
@@ -68,32 +74,32 @@ def job_events(
 
     Raises:
         InputError: what a job's input got wrong, with the job's name, or a job that needs more than there is.
-        RuntimeError: the code of a job failed.
+        OSError: a job could not read or write.
+        RuntimeError: the code of a job failed, or its processes kept dying.
     """
     import ray
 
-    free = _resources()
-    share = _share(len(jobs))
-    own = {name: _own(job, share, free["GPU"] > 0) for name, job in jobs.items()}
+    machines = [_amounts(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    total = _amounts(ray.cluster_resources())
+    own = _own(jobs, machines, total)
     needs = {
         name: {"CPU": own[name]["CPU"] + job.actor_cpus, "GPU": own[name]["GPU"] + job.actor_gpus}
         for name, job in jobs.items()
     }
-    for name in jobs.keys() - set(done):
-        for kind, amount in needs[name].items():
-            if amount > free[kind]:
-                raise InputError(f"{name} needs {amount:g} {kind}s, Ray has {free[kind]:g}; ask for fewer")
     waiting = {name: job for name, job in jobs.items() if name not in done}
+    for name in waiting:
+        _require(name, needs[name], [total], "not all of Ray")
+        _require(name, own[name], machines, "no machine of Ray's")
     ended = set(done)
     running: dict[Any, str] = {}
     try:
         while waiting or running:
             for name, job in list(waiting.items()):
-                fits = all(amount <= free[kind] for kind, amount in needs[name].items())
-                if fits and ended.issuperset(job.after):
+                beside = list(running.values())
+                lonely = job.alone or any(jobs[other].alone for other in beside)
+                taken = {kind: sum(needs[other][kind] for other in (name, *beside)) for kind in total}
+                if ended.issuperset(job.after) and not (beside and lonely) and _within(taken, total):
                     del waiting[name]
-                    for kind, amount in needs[name].items():
-                        free[kind] -= amount
                     running[_start(job, own[name])] = name
                     yield Event(name)
             assert running, f"{list(waiting)} wait for each other"
@@ -101,44 +107,53 @@ def job_events(
             meanwhile()
             for call in ready:
                 name = running.pop(call)
-                for kind, amount in needs[name].items():
-                    free[kind] += amount
                 value = _value(name, call)
                 ended.add(name)
                 yield Event(name, True, value)
-    except Exception:  # not an interrupt: it reaches Ray's processes too, and they may be gone
+    except (Exception, KeyboardInterrupt):
         for call in running:
-            ray.cancel(call, force=True)
+            with suppress(Exception):  # Ray itself may be what failed
+                ray.cancel(call, force=True)
         raise
 
 
-def _resources() -> dict[str, float]:
-    import ray
-
-    there = ray.cluster_resources()
-    return {kind: there.get(kind, 0.0) for kind in ("CPU", "GPU")}
+def _amounts(resources: Mapping[str, float]) -> Amounts:
+    return {kind: float(resources.get(kind, 0.0)) for kind in ("CPU", "GPU")}
 
 
-def _share(count: int) -> float:
-    """CPUs of each of so many jobs: at least one, and no more than a machine has."""
-    import ray
-
-    largest = max(float(node["Resources"].get("CPU", 0.0)) for node in ray.nodes() if node["Alive"])
-    return max(1.0, min(largest, _resources()["CPU"] // count))
+def _within(amounts: Amounts, limits: Amounts) -> bool:
+    return all(amount <= limits[kind] for kind, amount in amounts.items())
 
 
-def _own(job: Job, share: float, has_gpus: bool) -> dict[str, float]:
+def _own(jobs: Mapping[str, Job], machines: list[Amounts], total: Amounts) -> dict[str, Amounts]:
+    """What the process of each job asks for."""
+    # Jobs that wait for each other are one chain, which needs one share.
+    chains = len(jobs) - len({first for job in jobs.values() for first in job.after})
+    # Shares are of the machine with the most CPUs, of those with GPUs where there are any.
+    largest = max(machine["CPU"] for machine in machines if machine["GPU"] or not total["GPU"])
+    share = max(1.0, min(largest, total["CPU"] // max(1, chains)))
     return {
-        "CPU": share if job.cpus is None else job.cpus,
-        "GPU": float(has_gpus) if job.gpus is None else job.gpus,
+        name: {
+            "CPU": share if job.cpus is None else job.cpus,
+            "GPU": float(total["GPU"] > 0) if job.gpus is None else job.gpus,
+        }
+        for name, job in jobs.items()
     }
 
 
-def _start(job: Job, own: Mapping[str, float]) -> Any:
+def _require(name: str, amounts: Amounts, places: list[Amounts], which: str) -> None:
+    if any(_within(amounts, place) for place in places):
+        return
+    asked = ", ".join(f"{amount:g} {kind}s" for kind, amount in amounts.items() if amount)
+    there = "; ".join(", ".join(f"{amount:g} {kind}s" for kind, amount in place.items()) for place in places)
+    raise InputError(f"{name} needs {asked}, {which} has that ({there}); ask for fewer, or give Ray more")
+
+
+def _start(job: Job, own: Amounts) -> Any:
     import ray
 
     remote = ray.remote(num_cpus=own["CPU"], num_gpus=own["GPU"], max_retries=RETRIES)(_call)
-    return remote.remote(job.call, max(1, int(own["CPU"])))
+    return remote.remote(job.call, max(1, int(own["CPU"])), os.getcwd())
 
 
 def _value(name: str, call: Any) -> Any:
@@ -150,13 +165,17 @@ def _value(name: str, call: Any) -> Any:
     except RayTaskError as error:
         if isinstance(error.cause, InputError):  # without the worker's traceback
             raise InputError(f"{name}: {error.cause}") from None
+        if isinstance(error.cause, OSError):  # a full disk, a folder that may not be written: no fault of the code
+            raise error.cause from None
         raise RuntimeError(f"{name} failed: {type(error.cause).__name__}: {error.cause}") from error
     except RayError as error:
-        raise RuntimeError(f"{name}: its process died {RETRIES + 1} times: {str(error).splitlines()[0]}") from None
+        raise RuntimeError(f"{name} was lost: {type(error).__name__}: {str(error).splitlines()[0]}") from None
 
 
-def _call(call: Callable[[], object], threads: int) -> object:
+def _call(call: Callable[[], object], threads: int, folder: str) -> object:
     import torch
 
+    with suppress(OSError):  # on another machine the caller's folder may not be there; absolute paths do not need it
+        os.chdir(folder)
     torch.set_num_threads(threads)
     return call()

@@ -15,9 +15,13 @@ from trunkline.commands.run import main
 from trunkline.configuration import compose
 from trunkline.envs.spec import canonical_json
 from trunkline.errors import InputError
+from trunkline.pretrain.config import PretrainConfig
 from trunkline.rollout.experiment import run
 from trunkline.rollout.experiment.config import ExperimentConfig
 from trunkline.rollout.experiment.plan import plan_manifests
+from trunkline.rollout.experiment.training import finetuning_job, training_job
+from trunkline.rollout.finetune import FinetuneConfig
+from trunkline.rollout.jobs import Job
 from trunkline.schema import build
 
 
@@ -42,7 +46,7 @@ def test_the_job_survives_a_kill_and_ends_in_a_report(tmp_path, capsys, monkeypa
     done = json.loads((folder / "stages.json").read_text())
     unfinished = done | {"collect/pretrain": done["collect/pretrain"] | {"done": False, "frames": 0}}
     (folder / "stages.json").write_text(json.dumps(unfinished))  # as if stopped before that stage was noted
-    elsewhere = ["finetune.num_env_runners=0", "collect.pool.actors=0"]  # where a run is computed may change
+    elsewhere = ["finetune.num_env_runners=1", "collect.pool.actors=0"]  # where a run is computed may change
     main([*job, *elsewhere])
     said = capsys.readouterr().out
     assert "collect/demonstrations: done before" in said
@@ -103,3 +107,22 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
     with pytest.raises(InputError, match="is not empty and not a run"):
         main(["experiment=debug", f"folder={tmp_path}"])
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_what_trainings_ask_for():
+    def asked(job: Job) -> tuple[float | None, float | None, float, float]:
+        return job.cpus, job.gpus, job.actor_cpus, job.actor_gpus
+
+    def finetuning(**options: object) -> tuple[float | None, float | None, float, float]:
+        return asked(finetuning_job(FinetuneConfig(("fake/reach",), **options), Path()))
+
+    assert finetuning() == (0, 0, 2, 0)  # it learns while its two runners wait
+    assert finetuning(num_env_runners=0) == (1, 0, 0, 0)
+    assert finetuning(num_env_runners=0, num_threads=3) == (3, 0, 0, 0)
+    assert finetuning(learner_threads=4) == (2, 0, 2, 0)
+    assert finetuning(learner_threads=0) == (None, 0, 2, 0)
+    assert finetuning(num_gpus_per_learner=1) == (0, 1, 2, 0)
+    assert finetuning(num_learners=2, num_gpus_per_learner=1) == (0, 0, 4, 2)
+    assert asked(training_job(PretrainConfig("data"), Path())) == (None, None, 0, 0)
+    assert asked(training_job(PretrainConfig("data", threads=4, device="cpu"), Path())) == (4, 0, 0, 0)
+    assert training_job(PretrainConfig("data", workers=2), Path()).alone

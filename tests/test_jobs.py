@@ -1,5 +1,7 @@
 """Jobs side by side: order, resources, failures."""
 
+import errno
+import json
 import os
 import signal
 import time
@@ -9,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from trunkline.errors import InputError
+from trunkline.rollout.experiment.stages import Stages
 from trunkline.rollout.jobs import Job, job_events, run_jobs
 from trunkline.rollout.ray_session import ray_session
+
+pytestmark = pytest.mark.ray
 
 WAIT = 60.0
 
@@ -47,7 +52,9 @@ def die_once(marker: Path) -> str:
     return "alive"
 
 
-def refuse() -> None:
+def refuse(after: Path | None = None) -> None:
+    if after is not None:
+        meet(after.parent, "refusing", after.name)
     raise InputError("no such thing")
 
 
@@ -56,8 +63,13 @@ def break_down() -> None:
 
 
 def stay(marker: Path) -> None:
-    marker.write_text(str(os.getpid()))
-    time.sleep(WAIT)
+    marker.with_name("draft").write_text(str(os.getpid()))
+    marker.with_name("draft").rename(marker)
+    time.sleep(10 * WAIT)
+
+
+def fill_the_disk() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", "/data")
 
 
 def ended(jobs, **options):
@@ -66,7 +78,7 @@ def ended(jobs, **options):
 
 def test_two_run_at_once(tmp_path):
     said = []
-    run_jobs({"a": partial(meet, tmp_path, "a", "b"), "b": partial(meet, tmp_path, "b", "a")}, said.append)
+    run_jobs({"a": Job(partial(meet, tmp_path, "a", "b")), "b": Job(partial(meet, tmp_path, "b", "a"))}, said.append)
     assert sorted(line.split()[0] for line in said) == ["a", "b"]
     assert [line.split(", ")[1] for line in said] == ["1 to go", "0 to go"]
 
@@ -88,6 +100,8 @@ def test_a_job_waits_for_those_before_it_and_for_free_cpus(tmp_path):
 
 
 def test_threads_are_a_share_that_finished_jobs_do_not_change():
+    chain = ended({"a": Job(threads), "b": Job(threads, after=("a",))})
+    assert chain == {"a": 2, "b": 2}
     alone = ended({"a": Job(threads)})
     both = ended({"a": Job(threads), "b": Job(threads)})
     left = ended({"a": Job(threads), "b": Job(threads)}, done=["b"])
@@ -99,19 +113,42 @@ def test_a_job_whose_process_dies_is_called_again(tmp_path):
 
 
 def test_what_goes_wrong_is_named_and_ends_the_others(tmp_path):
+    pid = tmp_path / "pid"
     with pytest.raises(InputError, match=r"^second: no such thing$"):
-        ended({"first": Job(partial(stay, tmp_path / "pid"), cpus=1), "second": Job(refuse, cpus=1)})
+        ended({"first": Job(partial(stay, pid), cpus=1), "second": Job(partial(refuse, pid), cpus=1)})
+    deadline = time.monotonic() + WAIT
+    while Path(f"/proc/{pid.read_text()}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     with pytest.raises(RuntimeError, match="second failed: ZeroDivisionError: by nought"):
         ended({"second": Job(break_down)})
-    if (tmp_path / "pid").exists():  # it may not have begun
-        deadline = time.monotonic() + WAIT / 2
-        while Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with pytest.raises(OSError, match="No space left on device: '/data'") as caught:
+        ended({"second": Job(fill_the_disk)})
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_a_job_that_needs_more_than_there_is_does_not_wait_for_it():
-    with pytest.raises(InputError, match="greedy needs 3 CPUs, Ray has 2; ask for fewer"):
+    with pytest.raises(InputError, match=r"greedy needs 3 CPUs, not all of Ray has that \(2 CPUs, 0 GPUs\); ask for"):
         ended({"modest": Job(threads), "greedy": Job(threads, cpus=3)})
-    with pytest.raises(InputError, match="greedy needs 1 GPUs, Ray has 0"):
+    with pytest.raises(InputError, match="greedy needs 2 CPUs, 1 GPUs, not all of Ray has that"):
         ended({"greedy": Job(threads, gpus=1)})
+
+
+def test_one_that_wants_to_be_alone_is():
+    jobs = {"a": Job(threads, cpus=1), "alone": Job(threads, cpus=0, alone=True), "b": Job(threads, cpus=1)}
+    events = [(event.name, event.ended) for event in job_events(jobs)]
+    assert events.index(("alone", True)) == events.index(("alone", False)) + 1
+
+
+def test_stages_side_by_side_are_noted_and_not_done_again(tmp_path):
+    said = []
+    jobs = {"a": Job(threads), "b": Job(refuse, after=("a",)), "c": Job(threads, after=("b",))}
+    with pytest.raises(InputError, match="b: no such thing"):
+        Stages(tmp_path, "command").run_all(jobs, said.append)
+    notes = json.loads((tmp_path / "stages.json").read_text())
+    assert notes["a"]["done"] and notes["a"]["frames"] == 2 and "c" not in notes
+    assert not notes["b"]["done"] and notes["b"]["spans"][0][0] >= notes["a"]["spans"][0][1] - 0.01
+    Stages(tmp_path, "command").run_all({**jobs, "b": Job(threads, after=("a",))}, said.append)
+    notes = json.loads((tmp_path / "stages.json").read_text())
+    assert all(note["done"] for note in notes.values()) and len(notes["b"]["spans"]) == 2
+    assert said[1].startswith("a: done before")

@@ -14,15 +14,15 @@ from trunkline.rollout.evaluate import EvaluateConfig, evaluate
 from trunkline.rollout.experiment.config import ARMS, STARTS_FROM, CollectionPlan, ExperimentConfig
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
 from trunkline.rollout.experiment.stages import Say, Stages
-from trunkline.rollout.experiment.training import Progress, finetuning_job, pretraining_job
+from trunkline.rollout.experiment.training import Progress, finetuning_job, training_job
 from trunkline.rollout.finetune import FinetuneConfig, require_worlds
 from trunkline.rollout.jobs import Job
 from trunkline.rollout.policies import PolicyConfig
 from trunkline.rollout.pool import Pool
 from trunkline.schema import build
 
-# In the order in which they may begin: a chain's next stage before what stands alone.
-TRAINING = ("pretrain", "imitation", "imitation_scratch", "pretrained_rl", "rl_scratch")
+# The first that can begin does: a chain's next stage before what stands alone.
+TRAINING = ("pretrain", "imitation", "pretrained_rl", "imitation_scratch", "rl_scratch")
 
 
 class MainJob:
@@ -89,8 +89,8 @@ class MainJob:
         """Every training stage that some arm needs, side by side."""
         jobs: dict[str, Job] = {}
         progress: list[Progress] = []
-        for seed in self.config.seeds:
-            for name in filter(self.config.needs, TRAINING):
+        for name in filter(self.config.needs, TRAINING):
+            for seed in self.config.seeds:
                 stage, folder = self._named(name, seed), self.training(name, seed)
                 after = (self._named(STARTS_FROM[name], seed),) if name in STARTS_FROM else ()
                 if name in ("rl_scratch", "pretrained_rl"):
@@ -99,7 +99,7 @@ class MainJob:
                     progress.append(Progress(stage, folder, tuning.iterations))
                 else:
                     training = self._pretrain_config(name, seed)
-                    jobs[stage] = pretraining_job(training, folder, after)
+                    jobs[stage] = training_job(training, folder, after)
                     progress.append(Progress(stage, folder, training.steps))
 
         def meanwhile() -> None:

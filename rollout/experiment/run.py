@@ -14,7 +14,7 @@ from trunkline.rollout.rl import config as finetuning
 from trunkline.run_folder import RunFolder
 
 # Where a run is computed may change when it is resumed; what it computes may not.
-ELSEWHERE = frozenset(
+_KEYS = frozenset(
     {
         *("num_cpus", "address", "folder"),
         *("collect.pool", "collect.retry_lost", "collect.quiet"),
@@ -23,6 +23,7 @@ ELSEWHERE = frozenset(
         *(f"evaluation.options.{key}" for key in ("actors", "pool", "quiet")),
     }
 )
+ELSEWHERE = _KEYS | {f"parts.minecraft.{key}" for key in _KEYS}  # that part is a main job too
 
 
 def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:

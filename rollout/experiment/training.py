@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkline.data.metrics import FILE, read_metrics
-from trunkline.pretrain.config import PretrainConfig
+from trunkline.pretrain.config import TrainingConfig
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.finetune import FinetuneConfig, finetune
 from trunkline.rollout.jobs import Job
@@ -14,28 +14,31 @@ from trunkline.rollout.jobs import Job
 LINES = 5  # of progress, over a stage
 
 
-def pretraining_job(config: PretrainConfig, folder: Path, after: tuple[str, ...]) -> Job:
+def training_job(config: TrainingConfig, folder: Path, after: tuple[str, ...] = ()) -> Job:
     """Pretraining or imitation; returns the samples seen."""
     call = partial(_pretrain, config, folder)
-    if config.workers > 1:  # Ray Train's actors compute
-        return Job(call, after, cpus=0, gpus=0, actor_cpus=config.workers)
+    if config.workers > 1:  # Ray Train places its own actors
+        return Job(call, after, cpus=0, gpus=0, alone=True)
     return Job(call, after, cpus=config.threads or None, gpus=0 if config.device == "cpu" else None)
 
 
-def finetuning_job(config: FinetuneConfig, folder: Path, after: tuple[str, ...]) -> Job:
-    """RL; returns the environment steps taken. Its process learns while its runners wait, if it has any."""
+def finetuning_job(config: FinetuneConfig, folder: Path, after: tuple[str, ...] = ()) -> Job:
+    """RL; returns the environment steps taken. Runners wait while learners learn, and the other way round."""
     actors = config.num_env_runners + config.num_learners
+    learning = 0 if config.num_learners else config.learner_threads
+    stepping = 0 if config.num_env_runners else config.num_threads
+    all_of_them = config.learner_threads == 0 and not config.num_learners  # as many threads as torch takes
     return Job(
         partial(_finetune, config, folder),
         after,
-        cpus=0 if actors else max(1, config.learner_threads),
+        cpus=None if all_of_them else max(0, max(learning, stepping) - actors),
         gpus=0 if config.num_learners else config.num_gpus_per_learner,
         actor_cpus=actors,
         actor_gpus=config.num_learners * config.num_gpus_per_learner,
     )
 
 
-def _pretrain(config: PretrainConfig, folder: Path) -> int:
+def _pretrain(config: TrainingConfig, folder: Path) -> int:
     pretrain(config, folder)
     return config.steps * config.batch_size
 
@@ -67,7 +70,7 @@ class Progress:
         step = row.get("step", 0)
         if step * LINES // self.steps > self._told * LINES // self.steps:
             self._told = step
-            say(f"{self.name}: {step}/{self.steps} updates; {_figures(row)}")
+            say(f"{self.name}: {step}/{self.steps} updates{_figures(row)}")
 
     def _news(self) -> dict[str, Any]:
         """The last row of metrics, if there is one that was not there before."""
@@ -81,7 +84,8 @@ class Progress:
 
 
 def _figures(row: dict[str, Any]) -> str:
+    """What a row of metrics says of success, or of the loss, each with "; " before it."""
     solved = [f"{key.removeprefix('success/')} {value:.0%}" for key, value in row.items() if key.startswith("success/")]
     if solved:
-        return f"solved: {', '.join(solved)}"
-    return ", ".join(f"{key} {value:.3g}" for key, value in row.items() if key in ("loss", "lr") and value is not None)
+        return f"; solved: {', '.join(solved)}"
+    return "" if row.get("loss") is None else f"; loss {row['loss']:.3g}"

@@ -1,7 +1,6 @@
 """The training runs of a touch benchmark: what each arm learns from, and running them side by side on Ray."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from trunkline.agents.t3 import t3_config
 from trunkline.envs.tactile.sensor import load_touch_sensor
 from trunkline.pretrain.touch.config import TouchPretrainConfig
 from trunkline.pretrain.touch.task import make_tasks
-from trunkline.pretrain.train import pretrain
+from trunkline.rollout.experiment.training import training_job
 from trunkline.rollout.jobs import run_jobs
 from trunkline.rollout.touch.config import TouchConfig
 from trunkline.schema import build
@@ -102,5 +101,5 @@ class Plan:
 
 def train(runs: Runs, say: Callable[[str], None]) -> int:
     """Train all of them side by side, each from where it was; samples seen. A Ray session is there."""
-    run_jobs({f"touch: {name}": partial(pretrain, config, folder) for name, (config, folder) in runs.items()}, say)
+    run_jobs({f"touch: {name}": training_job(config, folder) for name, (config, folder) in runs.items()}, say)
     return sum(config.steps * config.batch_size for config, _ in runs.values())

@@ -12,7 +12,7 @@ from trunkline.rollout.experiment.stages import Stages
 from trunkline.rollout.insertion.config import InsertionConfig
 from trunkline.rollout.insertion.plan import InsertionPlan
 from trunkline.rollout.insertion.training import run_job, run_references
-from trunkline.rollout.jobs import run_jobs
+from trunkline.rollout.jobs import Job, run_jobs
 from trunkline.rollout.policies import PolicyConfig
 from trunkline.rollout.pool import PoolConfig
 from trunkline.schema import build
@@ -46,7 +46,9 @@ class InsertionPart(Part):
 
     def _train(self, say: Callable[[str], None]) -> int:
         jobs = [job for seed in self.config.seeds for job in self.plan.jobs(seed)]
-        named = {f"insertion: {job.name}, seed {job.seed},": partial(run_job, self.plan, job) for job in jobs}
+        named = {
+            f"insertion: {job.name}, seed {job.seed},": Job(partial(run_job, self.plan, job), cpus=1) for job in jobs
+        }
         run_jobs(named, say)
         return len(jobs) * self.plan.frames(jobs[0])
 

@@ -91,10 +91,12 @@ def _stages(report: Report) -> tuple[str, Any]:
 
 
 def _wall_clock(stages: Collection[Mapping[str, Any]]) -> float:
-    """Seconds in which at least one stage ran; stages without `spans` count as ones that ran alone."""
-    seconds: float = sum(stage["seconds"] for stage in stages if "spans" not in stage and "seconds" in stage)
+    """Seconds in which at least one stage ran; time that stands in no stage's `spans` was spent alone."""
+    spans = sorted(tuple(span) for stage in stages for span in stage.get("spans", ()))
+    recorded = sum(stage["seconds"] for stage in stages if isinstance(stage.get("seconds"), int | float))
+    seconds: float = max(0.0, recorded - sum(end - begin for begin, end in spans))
     until = -math.inf
-    for begin, end in sorted(tuple(span) for stage in stages for span in stage.get("spans", ())):
+    for begin, end in spans:
         seconds += max(0.0, end - max(begin, until))
         until = max(until, end)
     return seconds
