@@ -458,6 +458,7 @@ def test_the_record_of_stages_is_shown(full, tmp_path):
     _, text, _ = built(tmp_path)
     assert "rl (unfinished)" in text and "2 h 13 min" in text and text.count("trunkline run experiment=tiny") == 1
     side_by_side = {"a": [[0, 4000]], "b": [[100, 200], [3000, 5000]], "c": [[6000, 6100]]}
-    stages = {name: record | {"spans": spans} for name, spans in side_by_side.items()}
+    stages = {n: {"seconds": sum(b - a for a, b in spans), "spans": spans} for n, spans in side_by_side.items()}
+    stages["b"]["seconds"] += 60  # of an attempt whose span is not known
     (tmp_path / "stages.json").write_text(json.dumps(stages))
-    assert "Together1 h 25 min" in built(tmp_path)[1]
+    assert "Together1 h 26 min" in built(tmp_path)[1]
