@@ -11,7 +11,7 @@ run: $(VENV)/.installed  ## the quickstart: collect, pretrain, imitate, finetune
 	$(BIN)/trunkline run $(ARGS)
 
 test: $(VENV)/.installed-dev  ## the whole suite, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, types, import layers
 	$(BIN)/ruff check .

@@ -4,6 +4,12 @@ import pytest
 import torch
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first, so that one process is not left with them when the other has nothing to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_torch_thread():
     """Two test processes on two cores wait for each other's threads otherwise; the models here are tiny."""
