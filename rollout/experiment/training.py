@@ -1,4 +1,4 @@
-"""The training stages of the main job as jobs that run side by side, and what is told of them meanwhile."""
+"""Trainings as jobs that run side by side, and what is told of them meanwhile."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,8 +8,8 @@ from typing import Any
 from trunkline.data.metrics import FILE, read_metrics
 from trunkline.pretrain.config import TrainingConfig
 from trunkline.pretrain.train import pretrain
-from trunkline.rollout.finetune import FinetuneConfig, finetune
 from trunkline.rollout.jobs import Job
+from trunkline.rollout.rl.config import FinetuneConfig
 
 LINES = 5  # of progress, over a stage
 
@@ -44,6 +44,8 @@ def _pretrain(config: TrainingConfig, folder: Path) -> int:
 
 
 def _finetune(config: FinetuneConfig, folder: Path) -> int:
+    from trunkline.rollout.finetune import finetune  # brings RLlib along, seconds that a pretraining job need not wait
+
     finetune(config, folder)
     return int(read_metrics(folder)[-1]["total_steps"])
 
