@@ -3,7 +3,7 @@
 The same call again goes on from the last checkpoint, also with another number of runners or learners.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from trunkline.agents.agent import Agent
@@ -14,6 +14,7 @@ from trunkline.envs.manifest import Manifest
 from trunkline.envs.spec import SensorSpec, TaskSpec
 from trunkline.errors import InputError
 from trunkline.pretrain.corpus import open_corpus
+from trunkline.pretrain.loop import Progress
 from trunkline.rollout.ray_session import ray_session
 from trunkline.rollout.rl.algorithm import Finetuner, Resources, algorithm_config
 from trunkline.rollout.rl.checkpoint import save_finetuned
@@ -28,15 +29,13 @@ from trunkline.run_folder import RunFolder
 __all__ = ["FinetuneConfig", "PPOConfig", "finetune"]
 
 
-def finetune(
-    config: FinetuneConfig, folder: str | Path, on_iteration: Callable[[int, Mapping[str, float]], None] | None = None
-) -> Path:
+def finetune(config: FinetuneConfig, folder: str | Path, progress: Progress | None = None) -> Path:
     """Train, or go on training, until `config.steps`; the folder of the last checkpoint.
 
     Args:
         config: the run.
         folder: where it lives.
-        on_iteration: called with the number of iterations done and the iteration's figures.
+        progress: called with the number of iterations done and the values of each line of metrics.jsonl.
 
     Raises:
         InputError: unknown tasks or sensors, a checkpoint that does not fit them, or another run's folder.
@@ -53,17 +52,13 @@ def finetune(
         algorithm = _build(config, run.path, groups, agent, critic_sensors)
         try:
             _start(algorithm, config, agent, done)
-            return _train(algorithm, config, run, agent, on_iteration)
+            return _train(algorithm, config, run, agent, progress)
         finally:
             algorithm.stop()
 
 
 def _train(
-    algorithm: Finetuner,
-    config: FinetuneConfig,
-    run: RunFolder,
-    agent: Agent,
-    on_iteration: Callable[[int, Mapping[str, float]], None] | None,
+    algorithm: Finetuner, config: FinetuneConfig, run: RunFolder, agent: Agent, progress: Progress | None
 ) -> Path:
     checkpoint = run.checkpoint(algorithm.update_index)
     with MetricsLog(run.path) as log:
@@ -76,8 +71,8 @@ def _train(
                 continue
             figures = dict(algorithm.figures)
             log.log(iteration, figures)
-            if on_iteration is not None:
-                on_iteration(iteration, figures)
+            if progress is not None:
+                progress(iteration, figures)
             if iteration % config.checkpoint_every == 0 or iteration == config.iterations:
                 checkpoint = run.checkpoint(iteration)
                 save_finetuned(checkpoint, config, algorithm, agent)

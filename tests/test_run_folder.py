@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from trunkline.errors import InputError
 from trunkline.run_folder import RunFolder
@@ -54,6 +55,28 @@ def test_a_folder_that_another_process_took_since_it_was_checked(tmp_path):
     claim(tmp_path)
     with pytest.raises(InputError, match="begun by another process"):
         late.claim(Config())
+
+
+def test_lists_that_may_grow_do_and_the_folder_notes_it(tmp_path):
+    @dataclass(frozen=True)
+    class Run:
+        seeds: tuple[int, ...]
+        steps: int = 1
+
+    def claim_with(config: Run) -> list[int]:
+        place = RunFolder(tmp_path)
+        place.check(config, may_grow={"seeds"})
+        place.claim(config)
+        return yaml.safe_load((tmp_path / "config.yaml").read_text())["seeds"]
+
+    assert claim_with(Run((1,))) == [1]
+    assert claim_with(Run((0, 1))) == [0, 1]
+    for other in (Run((1,)), Run((0, 2)), Run((0, 1, 2), steps=2)):
+        with pytest.raises(InputError, match="another run"):
+            claim_with(other)
+    assert claim_with(Run((0, 1))) == [0, 1]
+    with pytest.raises(InputError, match=r"another run: seeds is \[0, 1, 2\]"):
+        RunFolder(tmp_path).check(Run((0, 1, 2)))
 
 
 def test_the_last_checkpoint_has_the_largest_number(tmp_path):

@@ -10,6 +10,7 @@ from trunkline.pretrain.config import TrainingConfig
 from trunkline.pretrain.train import pretrain
 from trunkline.rollout.jobs import Job
 from trunkline.rollout.rl.config import FinetuneConfig
+from trunkline.rollout.training_lines import training_line
 
 LINES = 5  # of progress, over a stage
 
@@ -72,7 +73,7 @@ class Progress:
         step = row.get("step", 0)
         if step * LINES // self.steps > self._told * LINES // self.steps:
             self._told = step
-            say(f"{self.name}: {step}/{self.steps} updates{_figures(row)}")
+            say(f"{self.name}: {training_line(step, self.steps, row)}")
 
     def _news(self) -> dict[str, Any]:
         """The last row of metrics, if there is one that was not there before."""
@@ -83,11 +84,3 @@ class Progress:
         self._size = size
         rows = read_metrics(self._folder)
         return rows[-1] if rows else {}
-
-
-def _figures(row: dict[str, Any]) -> str:
-    """What a row of metrics says of success, or of the loss, each with "; " before it."""
-    solved = [f"{key.removeprefix('success/')} {value:.0%}" for key, value in row.items() if key.startswith("success/")]
-    if solved:
-        return f"; solved: {', '.join(solved)}"
-    return "" if row.get("loss") is None else f"; loss {row['loss']:.3g}"

@@ -37,14 +37,16 @@ class RunFolder:
         self.path = Path(path)
         self._lock: _Lock | None = None
         self._free = False
+        self._grown = False
 
-    def check(self, config: Any, may_differ: Collection[str] = ()) -> None:
+    def check(self, config: Any, may_differ: Collection[str] = (), may_grow: Collection[str] = ()) -> None:
         """See that the folder is this run's, or free.
 
         Args:
             config: the run's configuration, a dataclass.
             may_differ: its keys, dotted, that say where the run is computed, not what: a run may be resumed with other
                 values.
+            may_grow: its keys, dotted, whose lists may have more members than the run there: what is done stays valid.
 
         Raises:
             InputError: it is another run's (names the first key that differs), or holds something else.
@@ -61,9 +63,11 @@ class RunFolder:
             words = " ".join(str(error).split())
             raise InputError(f"{file} is not YAML: {words}; choose another folder") from None
         theirs = _completed(config, theirs if isinstance(theirs, dict) else {})
-        difference = _first_difference(to_plain(config), theirs, may_differ)
+        mine = to_plain(config)
+        difference = _first_difference(mine, theirs, may_differ, may_grow)
         if difference is not None:
             raise InputError(f"{self.path} is the folder of another run: {difference}; choose another folder")
+        self._grown = _first_difference(mine, theirs, may_differ) is not None
 
     def claim(self, config: Any) -> None:
         """Make the folder this run's; `check` comes first.
@@ -76,10 +80,11 @@ class RunFolder:
         """
         self._lock = _lock(self.path)
         file = self.path / "config.yaml"
-        if not file.exists():
-            write_text(file, yaml.safe_dump(to_plain(config), sort_keys=False))
-        elif self._free:
+        there = file.exists()
+        if there and self._free:
             raise InputError(f"{self.path} was begun by another process meanwhile; give the command again")
+        if self._grown or not there:
+            write_text(file, yaml.safe_dump(to_plain(config), sort_keys=False))
 
     def checkpoint(self, updates: int) -> Path:
         """Where the checkpoint after so many updates is."""
@@ -143,14 +148,18 @@ def _completed(config: Any, theirs: Any) -> Any:
     return whole
 
 
-def _first_difference(mine: Any, theirs: Any, skip: Collection[str] = (), where: str = "") -> str | None:
+def _first_difference(
+    mine: Any, theirs: Any, skip: Collection[str] = (), grow: Collection[str] = (), where: str = ""
+) -> str | None:
     """The first key, dotted, whose values differ, and both values."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
         for key in [*mine, *(k for k in theirs if k not in mine)]:
             path = f"{where}.{key}" if where else str(key)
             if path not in skip:
-                found = _first_difference(mine.get(key), theirs.get(key), skip, path)
+                found = _first_difference(mine.get(key), theirs.get(key), skip, grow, path)
                 if found is not None:
                     return found
+        return None
+    if where in grow and all(member in mine for member in theirs):
         return None
     return None if mine == theirs else f"{where} is {mine!r}, the run there has {theirs!r}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from trunkline.commands.common import RaySettings, configure, say
 from trunkline.rollout.finetune import FinetuneConfig, finetune
+from trunkline.rollout.training_lines import TrainingLines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,4 +29,5 @@ def main(arguments: Sequence[str]) -> None:
     if command is None:
         return
     with command.ray.session():
-        say(f"checkpoint: {finetune(command.config, command.out)}")
+        lines = TrainingLines("finetune", command.config.iterations)
+        say(f"checkpoint: {finetune(command.config, command.out, lines)}")

@@ -9,6 +9,7 @@ from trunkline.commands.common import RaySettings, configure, say
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.pretrain.touch.config import TouchPretrainConfig
 from trunkline.pretrain.train import pretrain
+from trunkline.rollout.training_lines import TrainingLines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str]) -> None:
     if command is None:
         return
     with command.ray.session() if command.workers > 1 else nullcontext():
-        say(f"checkpoint: {pretrain(command.config, command.out)}")
+        lines = TrainingLines("pretrain", command.config.steps)
+        say(f"checkpoint: {pretrain(command.config, command.out, lines)}")
 
 
 def _values(command: Any, config: type) -> dict[str, Any]:
