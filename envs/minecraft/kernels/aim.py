@@ -3,8 +3,8 @@
 import warp as wp
 
 from trunkline.envs.minecraft.flags import FACES
+from trunkline.envs.minecraft.kernels.footing import replaceable
 from trunkline.envs.minecraft.kernels.goal import PLACE, Targets, holds
-from trunkline.envs.minecraft.kernels.path import replaceable
 from trunkline.envs.minecraft.kernels.pick import pick_block
 from trunkline.envs.minecraft.kernels.place import bodies_in
 from trunkline.envs.minecraft.kernels.projectile import line_clear

@@ -5,9 +5,10 @@ import warp as wp
 from trunkline.envs.minecraft.actions import USE
 from trunkline.envs.minecraft.kernels.aim import bow_aim, find_point, hits, pitch_to, sees_point, wrapped, yaw_to
 from trunkline.envs.minecraft.kernels.course import middle_of
+from trunkline.envs.minecraft.kernels.footing import passes
 from trunkline.envs.minecraft.kernels.goal import APPROACH, HUNT, Targets
 from trunkline.envs.minecraft.kernels.intent import Intent, Senses
-from trunkline.envs.minecraft.kernels.path import HERE, Plan, node_middle, passes
+from trunkline.envs.minecraft.kernels.path import HERE, Plan, node_middle
 from trunkline.envs.minecraft.kernels.pick import REACH
 from trunkline.envs.minecraft.kernels.search import COMFORT, FURTHEST, body_box, find_body_point
 from trunkline.envs.minecraft.state import Game, Rules

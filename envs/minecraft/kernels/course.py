@@ -3,19 +3,10 @@
 import warp as wp
 
 from trunkline.envs.minecraft.kernels.aim import yaw_to
+from trunkline.envs.minecraft.kernels.footing import WET, carries, passes, room
 from trunkline.envs.minecraft.kernels.goal import APPROACH, SHOOT
 from trunkline.envs.minecraft.kernels.intent import Intent, Senses
-from trunkline.envs.minecraft.kernels.path import (
-    HERE,
-    WET,
-    Plan,
-    blocker,
-    carries,
-    next_cell,
-    node_middle,
-    passes,
-    room,
-)
+from trunkline.envs.minecraft.kernels.path import HERE, Plan, blocker, next_cell, node_middle
 from trunkline.envs.minecraft.state import Game, Rules, cell_index
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})

@@ -6,13 +6,14 @@ not go where it would fall further than 3 blocks or into lava; a pursuer tries t
 
 import warp as wp
 
-from trunkline.envs.minecraft.flags import LAVA, LIQUID, SOLID, WATER
-from trunkline.envs.minecraft.kernels.collision import HIT_X, HIT_Y, HIT_Z, box_free, move_box, solid_state
-from trunkline.envs.minecraft.kernels.combat import UNSEEN, fill_arrow, free_place, hurt_agent, hurt_body
-from trunkline.envs.minecraft.kernels.projectile import AGENT_HEIGHT, flags_at, flags_of, sees
+from trunkline.envs.minecraft.flags import LAVA, LIQUID
+from trunkline.envs.minecraft.kernels.collision import HIT_X, HIT_Y, HIT_Z, box_free, move_box
+from trunkline.envs.minecraft.kernels.combat import hurt_body
+from trunkline.envs.minecraft.kernels.gait import SAFE_FALL, STEP, face, flat, turned, way_on
+from trunkline.envs.minecraft.kernels.projectile import flags_at
+from trunkline.envs.minecraft.kernels.pursuit import AGENT_EYE, EYE, attack, watch
 from trunkline.envs.minecraft.kernels.random import (
     PANIC_GOAL,
-    STRAFE_SIDE,
     STROLL,
     STROLL_GOAL,
     SWIM,
@@ -28,9 +29,6 @@ GROUND_DRAG, AIR_DRAG = 0.546, 0.91
 WATER_DRAG, LAVA_DRAG = 0.8, 0.5
 AIR_PUSH = 0.02  # of a walk's acceleration off the ground
 JUMP = 0.42
-CLIMB = 1.25  # blocks that a jump gains
-STEP = 0.6  # blocks that are walked up without a jump
-SAFE_FALL = 3  # blocks
 LAVA_DAMAGE = 4.0
 
 STROLL_CHANCE = 1.0 / 120.0  # a tick
@@ -38,154 +36,6 @@ STROLL_REACH = 10.0  # blocks
 STROLL_TICKS = 200
 PANIC_REACH = 6.0
 ARRIVED = 0.7
-TURN = 30.0  # degrees a tick
-
-SIGHT = 16.0
-SIGHT_EVERY = 4  # ticks
-MEMORY = UNSEEN + 1 + SIGHT_EVERY  # ticks
-EYE = 1.74  # of zombies and skeletons
-AGENT_EYE = 1.62
-BLOW_DAMAGE = 3.0
-BLOW_EVERY = 20  # ticks
-BLOW_REACH = 2.04  # squared distance
-CLOSE = 0.8  # a zombie comes no nearer
-RANGE_NEAR, RANGE_FAR = 8.0, 15.0
-SHOT_EVERY, DRAW_TICKS = 60, 20
-ARROW_SPEED, ARROW_SPREAD = 1.6, 6.0
-ARROW_LIFT = 0.2  # a block higher for five blocks of distance
-
-
-@wp.func
-def step_at(game: Game, rules: Rules, w: int, x: wp.float64, feet: wp.float64, z: wp.float64, height: float):
-    """What a column of blocks is to a body that walks into it: 0 free, 1 a block to jump onto, 2 a wall."""
-    i = int(wp.floor(x))
-    j = int(wp.floor(feet + wp.float64(1.0e-3)))
-    k = int(wp.floor(z))
-    state = solid_state(game, rules, w, i, j, k)
-    up = solid_state(game, rules, w, i, j + 1, k)
-    if state == -2 or up == -2 or (up >= 0 and (state >= 0 or height > 1.0)):
-        return 2
-    if state < 0:
-        return 0
-    rise = float(wp.float64(j) - feet) + rules.high[state][1]
-    if rise > wp.static(CLIMB) or (height > 1.0 and solid_state(game, rules, w, i, j + 2, k) != -1):
-        return 2
-    return wp.where(rise > wp.static(STEP), 1, 0)
-
-
-@wp.func
-def drops_off(game: Game, rules: Rules, w: int, x: wp.float64, feet: wp.float64, z: wp.float64):
-    """Whether a free column leads into lava, or further down than is safe."""
-    i = int(wp.floor(x))
-    j = int(wp.floor(feet + wp.float64(1.0e-3)))
-    k = int(wp.floor(z))
-    for depth in range(wp.static(SAFE_FALL + 2)):
-        if j - depth < 0:
-            return False
-        below = flags_of(game, rules, w, i, j - depth, k)
-        if (below & wp.static(wp.uint32(LAVA))) != wp.uint32(0):
-            return True
-        if (below & wp.static(wp.uint32(SOLID | WATER))) != wp.uint32(0):
-            return False
-    return True
-
-
-@wp.func
-def way_on(
-    game: Game, rules: Rules, w: int, feet: wp.vec3d, height: float, half: float, heading: wp.vec2, distance: float
-):
-    """What lies ahead of a body and its two sides: 0 a way, 1 a block to jump onto, 2 no way."""
-    x = feet[0] + wp.float64(heading[0] * distance)
-    z = feet[2] + wp.float64(heading[1] * distance)
-    found = step_at(game, rules, w, x, feet[1], z, height)
-    if found == 0 and drops_off(game, rules, w, x, feet[1], z):
-        found = 2
-    side_x = wp.float64(-heading[1] * half)
-    side_z = wp.float64(heading[0] * half)
-    if found < 2:
-        found = wp.max(found, step_at(game, rules, w, x + side_x, feet[1], z + side_z, height))
-    if found < 2:
-        found = wp.max(found, step_at(game, rules, w, x - side_x, feet[1], z - side_z, height))
-    return found
-
-
-@wp.func
-def turned(heading: wp.vec2, eighths: int):
-    """A heading turned by so many eighths of a circle."""
-    a = float(eighths) * wp.static(0.7853981633974483)
-    c = wp.cos(a)
-    s = wp.sin(a)
-    return wp.vec2(c * heading[0] - s * heading[1], s * heading[0] + c * heading[1])
-
-
-@wp.func
-def flat(v: wp.vec3d):
-    """The horizontal part of a vector."""
-    return wp.vec2(float(v[0]), float(v[2]))
-
-
-@wp.func
-def watch(game: Game, rules: Rules, w: int, m: int):
-    """A monster looks for the agent now and then, and pursues it while it remembers it."""
-    task = int(game.body_task[w, m])
-    if (game.tick[w] + m) % wp.static(SIGHT_EVERY) == 0:
-        away = wp.length(game.position[w] - game.body_position[w, m])
-        if game.health[w] <= 0.0:
-            if task == wp.static(PURSUE):
-                game.body_timer[w, m] = 0
-        elif away <= wp.float64(wp.static(SIGHT)) and sees(game, rules, w, m, wp.static(EYE), wp.static(AGENT_EYE)):
-            if task != wp.static(PURSUE) and int(game.kind[w, m]) == wp.static(SKELETON):
-                game.body_delay[w, m] = wp.max(game.body_delay[w, m], wp.static(DRAW_TICKS))
-            game.body_task[w, m] = wp.uint8(wp.static(PURSUE))
-            game.body_timer[w, m] = wp.static(MEMORY)
-
-
-@wp.func
-def shoot_at_agent(game: Game, w: int, m: int):
-    """A skeleton's arrow, aimed at a third of the agent's height and above it by what the arrow drops on the way."""
-    start = game.body_position[w, m] + wp.vec3d(wp.float64(0.0), wp.float64(wp.static(EYE - 0.1)), wp.float64(0.0))
-    to = game.position[w] + wp.vec3d(wp.float64(0.0), wp.float64(wp.static(AGENT_HEIGHT / 3.0)), wp.float64(0.0))
-    d = to - start
-    x = float(d[0])
-    z = float(d[2])
-    aim = wp.vec3(x, float(d[1]) + wp.static(ARROW_LIFT) * wp.sqrt(x * x + z * z), z)
-    place = free_place(game, w)
-    if place >= 0:
-        fill_arrow(game, w, place, start, aim, wp.static(ARROW_SPEED), wp.static(ARROW_SPREAD), m)
-
-
-@wp.func
-def attack(game: Game, rules: Rules, w: int, m: int):
-    """A pursuer strikes or shoots when it is ready and can; returns where it wants to walk, (0, 0) to stand."""
-    kind = int(game.kind[w, m])
-    to = game.position[w] - game.body_position[w, m]
-    way = flat(to)
-    distance = wp.length(way)
-    heading = way / wp.max(distance, 1.0e-6)
-    want = heading
-    ready = game.body_delay[w, m] <= 0
-    if kind == wp.static(ZOMBIE):
-        if distance < wp.static(CLOSE):
-            want = wp.vec2(0.0, 0.0)
-        within = float(wp.dot(to, to)) <= wp.static(BLOW_REACH)
-        if ready and within and sees(game, rules, w, m, wp.static(EYE), wp.static(AGENT_EYE)):
-            hurt_agent(game, rules, w, wp.static(BLOW_DAMAGE), way[0], way[1])
-            game.body_delay[w, m] = wp.static(BLOW_EVERY)
-    else:
-        # What was seen at the last look is seen.
-        seen = game.body_timer[w, m] > wp.static(UNSEEN)
-        if seen and distance <= wp.static(RANGE_FAR):
-            if ready and sees(game, rules, w, m, wp.static(EYE), wp.static(AGENT_EYE)):
-                shoot_at_agent(game, w, m)
-                game.body_delay[w, m] = wp.static(SHOT_EVERY)
-            if distance < wp.static(RANGE_NEAR):
-                want = -heading
-            else:
-                side = wp.where(draw(game.seed[w], game.tick[w] / 40, m, wp.static(STRAFE_SIDE)) < 0.5, 0.5, -0.5)
-                want = wp.vec2(-heading[1] * side, heading[0] * side)
-        elif game.body_delay[w, m] < wp.static(DRAW_TICKS):
-            game.body_delay[w, m] = wp.static(DRAW_TICKS)  # the bow is lowered
-    return want
 
 
 @wp.func
@@ -257,17 +107,6 @@ def steer(game: Game, rules: Rules, w: int, m: int, want: wp.vec2, height: float
         if task == wp.static(PANIC):
             new_goal(game, w, m, wp.static(PANIC_REACH), 0.0, wp.static(3.14159265), wp.static(PANIC_GOAL))
     return best * size, found == 1
-
-
-@wp.func
-def face(game: Game, w: int, m: int, heading: wp.vec2, up: float):
-    """Turn a mob towards a direction, 30 degrees a tick at most."""
-    yaw = game.body_yaw[w, m]
-    left = wp.degrees(wp.atan2(-heading[0], heading[1])) - yaw
-    left = left - 360.0 * wp.floor((left + 180.0) / 360.0)
-    yaw = yaw + wp.clamp(left, -wp.static(TURN), wp.static(TURN))
-    game.body_yaw[w, m] = yaw - 360.0 * wp.floor((yaw + 180.0) / 360.0)
-    game.body_pitch[w, m] = -wp.degrees(wp.atan2(up, wp.length(heading)))
 
 
 @wp.func

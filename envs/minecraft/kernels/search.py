@@ -3,8 +3,9 @@
 import warp as wp
 
 from trunkline.envs.minecraft.kernels.aim import find_point, sees_point
+from trunkline.envs.minecraft.kernels.footing import stands
 from trunkline.envs.minecraft.kernels.goal import APPROACH, SHOOT, Targets, nearest_in
-from trunkline.envs.minecraft.kernels.path import HERE, Plan, forget, home_cell, relax, spread, stands
+from trunkline.envs.minecraft.kernels.path import HERE, Plan, forget, home_cell, relax, spread
 from trunkline.envs.minecraft.state import Game, Rules, cell_index, inside
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
