@@ -1,6 +1,7 @@
 """Worlds by name: `make_worlds("tabletop/push")`, `make_worlds("gym:Ant-v5")`, `make_worlds("remote:Ant-v5")`."""
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from trunkline.envs.base import World
@@ -71,7 +72,19 @@ def make_worlds(
     if num_envs < 1 or num_threads < 0:
         raise InputError(f"num_envs={num_envs}, num_threads={num_threads}: at least 1 environment and 0 threads")
     cls, name = _find(task)
+    _require_options(cls, name, options)
     return cls(name, num_envs=num_envs, sensors=sensors, num_threads=num_threads, **options)
+
+
+def _require_options(cls: type[World], task: str, options: Mapping[str, Any]) -> None:
+    """Pass if a world's constructor takes these; one that takes any (**options) checks them itself."""
+    parameters = inspect.signature(cls).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    own = [name for name in list(parameters)[1:] if name not in ("num_envs", "sensors", "num_threads")]
+    for name in options:
+        if name not in own:
+            raise unknown(f"option of {task}", name, own)
 
 
 def require(task: str) -> None:

@@ -56,6 +56,7 @@ class TaskPlan:
         fps: control steps a second.
         options: of the world's family.
         available: names of all sensors the world could have.
+        remarks: what the policy's user should know.
     """
 
     task: str
@@ -65,6 +66,7 @@ class TaskPlan:
     fps: int
     options: Mapping[str, Any]
     available: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def family_of(task: str) -> str:
@@ -104,7 +106,8 @@ def plan_task(
                 raise unknown(f"sensor of {task}", name, available)
         recorded = {name: available[name] for name in names if name not in hidden}
         read = tuple(dict.fromkeys((*recorded, *policy.sensors(available))))
-        return TaskPlan(task, read, recorded, world.action_spec, world.fps, own_options, tuple(available))
+        remarks = policy.remarks(available)
+        return TaskPlan(task, read, recorded, world.action_spec, world.fps, own_options, tuple(available), remarks)
     finally:
         world.close()
 

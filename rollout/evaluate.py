@@ -76,7 +76,7 @@ def evaluate(
 
     Args:
         policy: an Agent (acts with its distribution's mode), a Policy, a PolicyConfig, or a checkpoint's folder;
-            actors need one of the last two.
+            actors need one of the last two. Worlds' options are no part of a checkpoint: give those of its training.
         manifest: the episodes.
         config: how.
         arm: name of what is evaluated, in the rows and in the report.
@@ -112,6 +112,7 @@ def evaluate(
     film = Film(None if out is None else Path(out), arm, train_seed, manifest, config.videos, config.video_size)
     results = ArmResults(None if out is None else Path(out) / RESULTS, about)
     mine = results.read()
+    film.count(mine.values())
     if len(mine) < len(manifest):
         results.prepare()
     pool = config.sized_pool
@@ -120,6 +121,8 @@ def evaluate(
     with Progress(f"evaluate {arm}", planned, there, config.quiet) as progress:
         if len(mine) < len(manifest):
             for line in film.leave_out_blind(manifest, plans):
+                progress.note(line)
+            for line in dict.fromkeys(line for plan in plans.values() for line in plan.remarks):
                 progress.note(line)
         chunks = make_chunks(manifest, plans, pool.chunk_size, mine, film.ids, config.video_size)
         saved = time.monotonic()
@@ -151,8 +154,15 @@ def _prepare(policy: Any, manifest: Manifest, config: EvaluateConfig) -> tuple[P
     here: Policy
     if isinstance(policy, PolicyConfig):
         here = make_policy(policy)
+    elif isinstance(policy, Policy):
+        here = policy
+    elif hasattr(policy, "sensors") and hasattr(policy, "actions"):
+        here = AgentPolicy(policy)
     else:
-        here = policy if isinstance(policy, Policy) else AgentPolicy(policy)
+        raise InputError(
+            f"cannot evaluate a {type(policy).__name__}; give a checkpoint's folder, an Agent, a PolicyConfig, or an "
+            "object of a subclass of trunkline.rollout.policies.Policy"
+        )
     return here, {task: plan_task(task, here, options=config.options, record=False) for task in manifest.by_task()}
 
 

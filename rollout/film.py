@@ -1,8 +1,10 @@
 """Short videos of evaluated episodes: `videos/<arm>/<task>_seed<k>_<axis>_<place>_<success|failure>.mp4`."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +41,7 @@ class Film:
         self.each = each
         self.size = size
         self.ids: set[str] = set()
-        self._kept: dict[tuple[str, str, bool], int] = {}
+        self._kept: Counter[tuple[str, str, bool]] = Counter()
         candidates: dict[tuple[str, str], int] = {}
         for spec in manifest if each else ():
             cell = spec.task, spec.axis
@@ -62,13 +64,22 @@ class Film:
                 world.close()
         return reasons
 
+    def count(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take the videos of earlier rows of this evaluation into account."""
+        for row in rows:
+            if row["video"] is not None:
+                self._kept[row["task"], row["axis"], row["success"]] += 1
+
+    def full(self, task: str, axis: str, success: bool) -> bool:
+        """Whether enough videos of such episodes have been kept."""
+        return self._kept[task, axis, success] >= self.each
+
     def keep(self, finished: Finished, fps: float) -> str | None:
         """Write an episode's video if there is room for its outcome; its path relative to the run's folder."""
         task, success = finished.episode.task, finished.episode.success
-        key = task.task, task.axis, success
-        if finished.frames is None or self.folder is None or self._kept.get(key, 0) >= self.each:
+        if finished.frames is None or self.folder is None or self.full(task.task, task.axis, success):
             return None
-        self._kept[key] = self._kept.get(key, 0) + 1
+        self._kept[task.task, task.axis, success] += 1
         place = f"seed{self.train_seed}_{task.axis}_{finished.index:04d}_{'success' if success else 'failure'}"
         name = f"videos/{self.arm}/{task.task.replace('/', '-').replace(':', '-')}_{place}.mp4"
         with replacing(self.folder / name) as temporary:

@@ -21,7 +21,8 @@ class Job:
     Attributes:
         call: does it. A job whose process dies is called again, so it must go on where it was.
         after: names of the jobs that it waits for.
-        cpus: what its process is given, as threads of its tensors too; None for its share of the machine.
+        cpus: what its process is given, as threads of its tensors too; None for its share of the machine, less what its
+            actors ask for.
         gpus: how many its process needs; None for one where there are any.
         actor_cpus, actor_gpus: what Ray actors that it starts ask for, beside that.
         alone: whether it runs while no other does, and its actors may take all there is.
@@ -110,7 +111,7 @@ def job_events(
                 value = _value(name, call)
                 ended.add(name)
                 yield Event(name, True, value)
-    except (Exception, KeyboardInterrupt):
+    except BaseException:  # also where the caller of this generator fails, and closes it
         for call in running:
             with suppress(Exception):  # Ray itself may be what failed
                 ray.cancel(call, force=True)
@@ -134,7 +135,7 @@ def _own(jobs: Mapping[str, Job], machines: list[Amounts], total: Amounts) -> di
     share = max(1.0, min(largest, total["CPU"] // max(1, chains)))
     return {
         name: {
-            "CPU": share if job.cpus is None else job.cpus,
+            "CPU": max(1.0, share - job.actor_cpus) if job.cpus is None else job.cpus,
             "GPU": float(total["GPU"] > 0) if job.gpus is None else job.gpus,
         }
         for name, job in jobs.items()
@@ -165,7 +166,9 @@ def _value(name: str, call: Any) -> Any:
     except RayTaskError as error:
         if isinstance(error.cause, InputError):  # without the worker's traceback
             raise InputError(f"{name}: {error.cause}") from None
-        if isinstance(error.cause, OSError):  # a full disk, a folder that may not be written: no fault of the code
+        if (
+            isinstance(error.cause, OSError) and error.cause.errno is not None
+        ):  # a full disk, a folder that may not be written: no fault of the code
             raise error.cause from None
         raise RuntimeError(f"{name} failed: {type(error.cause).__name__}: {error.cause}") from error
     except RayError as error:

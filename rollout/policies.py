@@ -82,6 +82,10 @@ class Policy(ABC):
         """
         return ()
 
+    def remarks(self, available: Mapping[str, SensorSpec]) -> tuple[str, ...]:
+        """What its user should know before it acts in a world that has these sensors, a line each."""
+        return ()
+
     def reset(self, world: World) -> None:  # noqa: B027 (most policies remember nothing)
         """Forget all episodes; the next ones are of this world.
 
@@ -147,6 +151,9 @@ class MixedPolicy(Policy):
 
     def sensors(self, available: Mapping[str, SensorSpec]) -> tuple[str, ...]:
         return self.base.sensors(available)
+
+    def remarks(self, available: Mapping[str, SensorSpec]) -> tuple[str, ...]:
+        return self.base.remarks(available)
 
     def reset(self, world: World) -> None:
         if self.config.noise and world.action_spec.discrete:
@@ -216,6 +223,15 @@ class AgentPolicy(Policy):
                 )
         return names
 
+    def remarks(self, available: Mapping[str, SensorSpec]) -> tuple[str, ...]:
+        # An agent of one rate may be tried at another, but seldom on purpose: worlds' options are no part of it.
+        return tuple(
+            f"{name} comes {available[name].frame_rate:g} times a second, the agent learned from {mine.frame_rate:g}; "
+            "give the options of its training to act at its pace"
+            for name, mine in self.agent.sensors.items()
+            if name in available and _other_rate(mine.frame_rate, available[name].frame_rate)
+        )
+
     def reset(self, world: World) -> None:
         if world.action_spec.name not in self.agent.actions:
             raise unknown("body for this agent", world.action_spec.name, self.agent.actions)
@@ -255,6 +271,10 @@ class AgentPolicy(Policy):
                 return np.stack([part.argmax(axis=-1) for part in parts], axis=-1)
             mean, std = distribution.mean.cpu().numpy(), distribution.stddev.cpu().numpy()
             return np.asarray(mean + std * noise, np.float32)
+
+
+def _other_rate(mine: float | None, theirs: float | None) -> bool:
+    return mine is not None and theirs is not None and mine != theirs
 
 
 def _sampling_noise(rng: np.random.Generator, steps: int, action: ActionSpec) -> np.ndarray:

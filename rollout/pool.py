@@ -277,7 +277,10 @@ class Pool:
                 continue
             if not ray.wait([actor.calls[0][0]], timeout=0)[0]:  # else it answered while the consumer was busy
                 self._kill_process(actor)
-                self._replace(actor, f"no sign of life for {self.config.timeout_s:.0f} s")
+                self._replace(
+                    actor,
+                    f"no episode ended in {self.config.timeout_s:.0f} s (raise pool.timeout_s if its worlds are slow)",
+                )
         self._hire()
 
     def _take(self, actor: _Actor) -> None:

@@ -25,7 +25,7 @@ interval is Wilson's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
@@ -41,6 +41,7 @@ Statistic = Callable[[Floats], Floats]
 Verdict = Literal["better", "worse", "unclear"]
 
 RESAMPLES = 2000
+APART = 0.05  # of the two ends of a normalised score
 CONFIDENCE = 0.95
 
 
@@ -62,7 +63,6 @@ class Scores:
         name: of the arm; arms of different names resample their runs independently.
         values: for each of T tasks (S, C), in [0, 1]; NaN where a run has no episode of that context. C may differ.
         strata: for each task a key; equal keys (with equal C) get equal draws of contexts.
-        shift, scale: for each task (T,); a run's score on it is (mean over contexts − shift) / scale. None: 0 and 1.
         shared_runs: whether a run is one policy for all tasks, so that its scores are drawn together.
 
     Raises:
@@ -72,8 +72,6 @@ class Scores:
     name: str
     values: tuple[Floats, ...]
     strata: tuple[str, ...]
-    shift: Floats | None = None
-    scale: Floats | None = None
     shared_runs: bool = True
 
     def __post_init__(self) -> None:
@@ -109,12 +107,7 @@ class Scores:
 
     def matrix(self) -> Floats:
         """Scores of runs on tasks, (S, T)."""
-        return self.transformed(np.stack([np.nanmean(values, axis=1) for values in self.values], axis=-1))
-
-    def transformed(self, matrix: Floats) -> Floats:
-        """Raw scores (..., T) after `shift` and `scale`."""
-        shifted = matrix if self.shift is None else matrix - self.shift
-        return shifted if self.scale is None else shifted / self.scale
+        return np.stack([np.nanmean(values, axis=1) for values in self.values], axis=-1)
 
 
 def mean(matrix: Floats) -> Floats:
@@ -147,7 +140,7 @@ def resample(scores: Scores, resamples: int = RESAMPLES, seed: int = 0) -> Float
         count = weights @ present.T.astype(np.float32)
         # A resample may miss every context that a run has an episode of; that run keeps its own mean there.
         columns.append(np.where(count > 0, total / np.maximum(count, 1), np.nanmean(values, axis=1)))
-    matrix = scores.transformed(np.stack(columns, axis=-1).astype(np.float64))
+    matrix = np.stack(columns, axis=-1).astype(np.float64)
     if scores.runs > 1:
         tasks = 1 if scores.shared_runs else len(scores.values)
         rows = generator("runs", scores.name, seed).integers(0, scores.runs, (resamples, scores.runs, tasks))
@@ -178,10 +171,44 @@ def estimate(
     constant = scores.constant
     if constant is not None:
         bounds = wilson(constant * scores.contexts, scores.contexts, confidence)
-        ends = [np.full((1, len(scores.values)), bound) for bound in (bounds.low, bounds.high)]
-        low, high = (float(statistic(scores.transformed(end))) for end in ends)
-        return Interval(value, low, high, "wilson")
+        return replace(bounds, value=value)
     return _percentile(value, statistic(resample(scores, resamples, seed)), confidence)
+
+
+def normalised(
+    scores: Scores,
+    low: Scores,
+    high: Scores,
+    statistic: Statistic = mean,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """A statistic of the scores with the mean of `low` at 0 and that of `high` at 1, task by task.
+
+    The ends are estimates too and are resampled with the scores, paired over contexts where these are the same; a draw
+    in which they come nearer to each other than `APART` counts as that far apart. Where all episodes of `scores` ended
+    alike the interval is Wilson's, between ends that are taken as known.
+
+    Raises:
+        InputError: the three have different tasks.
+    """
+    _check_comparable(scores, low)
+    _check_comparable(scores, high)
+
+    def scaled(matrix: Floats, of_low: Floats, of_high: Floats) -> Floats:
+        bottom, top = of_low.mean(axis=-2, keepdims=True), of_high.mean(axis=-2, keepdims=True)
+        return np.asarray((matrix - bottom) / np.maximum(top - bottom, APART))
+
+    ends = low.matrix(), high.matrix()
+    value = float(statistic(scaled(scores.matrix(), *ends)))
+    constant = scores.constant
+    if constant is not None:
+        bounds = wilson(constant * scores.contexts, scores.contexts, confidence)
+        at = [float(statistic(scaled(np.full((1, len(scores.values)), b), *ends))) for b in (bounds.low, bounds.high)]
+        return Interval(value, at[0], at[1], "wilson")
+    drawn = (resample(arm, resamples, seed) for arm in (scores, low, high))
+    return _percentile(value, statistic(scaled(*drawn)), confidence)
 
 
 def difference(

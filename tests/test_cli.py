@@ -7,6 +7,22 @@ from contextlib import nullcontext
 import pytest
 
 from trunkline.cli import COMMANDS, main
+from trunkline.commands import collect, evaluate, finetune, generate, pretrain, run, tasks
+from trunkline.commands.keys import keys_of
+
+
+def test_help_says_what_every_key_means():
+    configurations = (
+        (collect, "CollectCommand"), (evaluate, "EvaluateCommand"), (finetune, "FinetuneCommand"),
+        (generate, "GenerateTouch"), (pretrain, "PretrainCommand"), (pretrain, "TouchPretrainCommand"),
+        (run, "ExperimentConfig"), (tasks, "SampleCommand"), (tasks, "SynthesizeCommand"),
+    )  # fmt: skip
+    for module, name in configurations:
+        keys = {key.name: key.about for key in keys_of(getattr(module, name), depth=2, follow=True)}
+        assert not [name for name, about in keys.items() if not about], name
+    of_run = {key.name for key in keys_of(run.ExperimentConfig, depth=2, follow=True)}
+    assert {"finetune.num_learners", "pretrain.workers", "evaluation.options.actors"} <= of_run
+    assert not {"finetune.init", "pretrain.seed", "collect.policy"} & of_run  # the run sets these
 
 
 def test_help_names_every_command_and_imports_nothing_heavy():

@@ -1,6 +1,7 @@
 """Evaluation: rows, resuming, refusals, videos, agents; the same on actors."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import av
 import pyarrow.parquet as pq
@@ -8,10 +9,12 @@ import pytest
 
 from trunkline.envs.manifest import Manifest
 from trunkline.envs.registry import make_worlds, sample_tasks
+from trunkline.envs.spec import SensorSpec
 from trunkline.errors import InputError
 from trunkline.rollout.chunks import make_chunks, plan_task
 from trunkline.rollout.evaluate import EvaluateConfig, evaluate
-from trunkline.rollout.policies import PolicyConfig, make_policy
+from trunkline.rollout.film import Film
+from trunkline.rollout.policies import AgentPolicy, ExpertPolicy, PolicyConfig, make_policy
 from trunkline.rollout.pool import Pool, run_chunks
 from trunkline.rollout.report.results import load_results
 from trunkline.rollout.report.videos import find_videos
@@ -246,7 +249,34 @@ def test_videos_play_and_the_report_finds_them(tmp_path):
         assert sum(1 for _ in container.decode(stream)) == row["steps"]
 
 
+def test_an_agent_at_another_pace_is_said(capsys):
+    fast, slow = (SensorSpec("rgb", "rgb", (8, 8, 3), "uint8", frame_rate=rate) for rate in (20.0, 5.0))
+    policy = AgentPolicy(SimpleNamespace(sensors={"rgb": slow}, actions={}))
+    assert policy.remarks({"rgb": slow}) == () == policy.remarks({})
+    assert policy.remarks({"rgb": replace(fast, frame_rate=None)}) == ()
+    (remark,) = policy.remarks({"rgb": fast})
+    assert remark.startswith("rgb comes 20 times a second, the agent learned from 5; give the options")
+
+    class Slow(ExpertPolicy):
+        def remarks(self, available):
+            return ("take your time",)
+
+    evaluate(Slow(), manifest_of(), replace(QUIET, quiet=False))
+    assert capsys.readouterr().err.count("take your time") == 1
+
+
+def test_videos_of_an_earlier_attempt_count(tmp_path):
+    film = Film(tmp_path, "a", 0, manifest_of(), each=1, size=16)
+    spec = manifest_of().tasks[0]
+    film.count([{"task": spec.task, "axis": spec.axis, "success": True, "video": None}])
+    assert film.full(spec.task, spec.axis, True) is False
+    film.count([{"task": spec.task, "axis": spec.axis, "success": True, "video": "videos/x.mp4"}])
+    assert film.full(spec.task, spec.axis, True) and not film.full(spec.task, spec.axis, False)
+
+
 def test_mistakes_are_named(tmp_path):
+    with pytest.raises(InputError, match="cannot evaluate a function; give a checkpoint's folder"):
+        evaluate(lambda observations: 0, manifest_of(), QUIET)
     manifest = manifest_of()
     with pytest.raises(InputError, match="did you mean 'num_envs'"):
         evaluate(PolicyConfig(), manifest, num_env=3)

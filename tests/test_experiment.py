@@ -34,7 +34,7 @@ def test_the_job_survives_a_kill_and_ends_in_a_report(tmp_path, capsys, monkeypa
     script = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
     script += "from trunkline.cli import main; sys.exit(main(sys.argv[1:]))"
     job = ["experiment=debug", f"folder={folder}", "evaluation.options.video_size=48"]
-    fewer = "arms=[random,pretrained_rl]"  # a run may gain arms later
+    fewer = "arms=[random,expert,imitation_scratch,imitation]"  # a run may gain arms later
     command = [sys.executable, "-c", script, "run", *job, fewer]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
         deadline = time.monotonic() + 120
@@ -87,6 +87,9 @@ def test_test_contexts_are_never_trained_on(experiment):
         (["held_out=[pointmass/reach]"], "is in tasks and in held_out"),
         (["arms=[pretraned_rl]"], "did you mean 'pretrained_rl'"),
         (["evaluation.axes=[gaol]"], "did you mean 'goal'"),
+        (["pretrain.seed=3"], "pretrain.seed is set by the run"),
+        (["arms=[random,pretrained_rl_wrong_goal]"], "'wrong_goal'"),
+        (["hidden=[gaol]"], "did you mean 'goal'"),
         (["pretrain.stpes=3"], "did you mean 'pretrain.steps'"),
         (["finetune.ppo.lrr=3"], "did you mean 'finetune.ppo.lr'"),
         (["collect.pool.actrs=3"], "did you mean 'collect.pool.actors'"),

@@ -1,6 +1,7 @@
 """Jobs side by side: order, resources, failures."""
 
 import errno
+import gc
 import json
 import os
 import signal
@@ -106,6 +107,26 @@ def test_threads_are_a_share_that_finished_jobs_do_not_change():
     both = ended({"a": Job(threads), "b": Job(threads)})
     left = ended({"a": Job(threads), "b": Job(threads)}, done=["b"])
     assert alone == {"a": 2} and both == {"a": 1, "b": 1} and left == {"a": 1}
+
+
+def test_a_share_leaves_room_for_the_actors_of_its_job():
+    assert ended({"a": Job(threads, actor_cpus=1)}) == {"a": 1}
+
+
+def test_jobs_end_with_a_caller_that_fails(tmp_path):
+    pid = tmp_path / "pid"
+    with pytest.raises(OSError, match="no room"):
+        for _ in job_events({"a": Job(partial(stay, pid))}):
+            deadline = time.monotonic() + WAIT
+            while not pid.exists() or not pid.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            raise OSError("no room")
+    gc.collect()
+    deadline = time.monotonic() + WAIT
+    while Path(f"/proc/{pid.read_text()}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_job_whose_process_dies_is_called_again(tmp_path):

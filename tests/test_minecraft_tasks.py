@@ -17,7 +17,7 @@ from trunkline.envs.minecraft.blocks import block_states
 from trunkline.envs.minecraft.entities import ENTITIES
 from trunkline.envs.minecraft.goals import INTERACTIONS, cluster, kin, parse_state, read_scene, world_version
 from trunkline.envs.minecraft.survey import survey
-from trunkline.envs.minecraft.synthesis import synthesize
+from trunkline.envs.minecraft.synthesis import another, synthesize
 from trunkline.envs.minecraft.targets import BLOCKS, MOBS, structure
 from trunkline.envs.minecraft.terrains import terrain_blocks
 from trunkline.envs.registry import sample_tasks, splits
@@ -56,7 +56,7 @@ def test_a_draw_is_repeatable_a_prefix_of_a_longer_one_and_free_of_its_company(d
     assert sample_tasks("minecraft/break", 2, 5) == few["break"][:2]
     assert synthesize({"break": 3}, 6)["break"] != few["break"]
     script = (
-        "from trunkline.envs.minecraft.synthesis import synthesize\n"
+        "from trunkline.envs.minecraft.synthesis import another, synthesize\n"
         "print(','.join(spec.id for spec in synthesize({'break': 3}, 5)['break']))"
     )
     other = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
@@ -77,7 +77,8 @@ def test_splits_are_named_by_the_family_and_share_no_world(drawn):
     for split in tasks.SPLITS:
         part = split.partition("/")[0]
         worlds = {spec.params["world"] for spec in every(drawn, split)}
-        assert {tasks.part_of_seed(seed) for seed in worlds} == {part}
+        first, end = tasks.SEEDS[part]
+        assert all(first <= seed < end for seed in worlds)
         seeds.setdefault(part, set()).update(worlds)
     assert not seeds["train"] & seeds["test"] and not seeds["train"] & seeds["validation"]
     assert not seeds["validation"] & seeds["test"]
@@ -86,8 +87,17 @@ def test_splits_are_named_by_the_family_and_share_no_world(drawn):
     assert all(first < end <= other for (first, end), (other, _) in itertools.pairwise(ranges))
     lists = {split: every(drawn, split) for split in tasks.SPLITS}
     assert all(disjoint(lists["train"], lists[split]) for split in tasks.SPLITS if split != "train")
-    with pytest.raises(InputError, match="belongs to no part"):
-        tasks.part_of_seed(2**31)
+
+
+def test_another_target_is_never_the_same_blocks_by_another_cell():
+    """Trunks and ores go by any of their cells."""
+    for spec in synthesize({"approach": 24}, 4000, "test/world")["approach"]:
+        other = another(spec)
+        mine, theirs = spec.params["target"], other.params["target"]
+        if "block" in theirs and other.params["world"] == spec.params["world"]:
+            blocks = terrain_blocks(spec.params["world"], spec.params["biome"], tuple(spec.params["size"]))
+            together = cluster(blocks, tuple(theirs["cell"])).tolist()
+            assert mine.get("block") != theirs["block"] or mine["cell"] not in together
 
 
 def test_test_worlds_share_no_chunk_with_training_worlds(drawn):

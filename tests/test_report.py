@@ -354,6 +354,34 @@ def test_success_over_all_tasks_is_their_mean(tmp_path):
     assert list(x) == [500, 1500] and y == pytest.approx([0.4, 0.7])
 
 
+def test_curves_of_few_points_that_miss_each_other(tmp_path):
+    for seed, steps in ((0, (1, 5)), (1, (2, 3))):
+        rows = [json.dumps({"step": s, "success": 0.1 * s}) for s in steps]
+        write_lines(tmp_path / "a" / f"seed{seed}" / "metrics.jsonl", rows)
+    found = curve(load_logs(tmp_path), "success")
+    assert found.seeds == 2 and found.mean == pytest.approx(0.1 * found.x)
+
+
+def test_a_seed_under_way_is_left_out(tmp_path):
+    """A run that gained a seed: neither its half evaluated cells nor its half trained policy are compared."""
+
+    def edit(rows):
+        late = [dict(row, train_seed=9) for row in rows if row["arm"] == "pretrained_rl" and row["train_seed"] == 0]
+        return [*rows, *late[:3]]
+
+    write_results(tmp_path, edit=edit)
+    write_metrics(tmp_path)
+    short = [json.dumps({"step": 1, "env_steps": 100, "success/tabletop/push": 0.0, "success": 0.0})]
+    write_lines(tmp_path / "checkpoints/pretrained_rl/seed9/metrics.jsonl", short)
+    _, _, numbers = built(tmp_path)
+    (tmp_path / "plain").mkdir()
+    write_results(tmp_path / "plain")
+    write_metrics(tmp_path / "plain")
+    _, _, plain = built(tmp_path / "plain")
+    assert numbers["headline"] == plain["headline"] and numbers["transfer"] == plain["transfer"]
+    assert "RL budgets differ" not in " ".join(numbers["caveats"]["list"])
+
+
 def test_curves_average_seeds(tmp_path):
     for seed, slope in ((0, 1.0), (1, 3.0)):
         rows = [json.dumps({"step": s, "success": slope * s}) for s in range(0, 101, 1 + seed)]

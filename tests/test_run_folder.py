@@ -69,12 +69,12 @@ def test_lists_that_may_grow_do_and_the_folder_notes_it(tmp_path):
         place.claim(config)
         return yaml.safe_load((tmp_path / "config.yaml").read_text())["seeds"]
 
-    assert claim_with(Run((1,))) == [1]
+    assert claim_with(Run((0,))) == [0]
     assert claim_with(Run((0, 1))) == [0, 1]
-    for other in (Run((1,)), Run((0, 2)), Run((0, 1, 2), steps=2)):
+    for other in (Run((1, 0)), Run((0, 2)), Run((0, 1, 2), steps=2)):
         with pytest.raises(InputError, match="another run"):
             claim_with(other)
-    assert claim_with(Run((0, 1))) == [0, 1]
+    assert claim_with(Run((0,))) == [0, 1]  # a part of it
     with pytest.raises(InputError, match=r"another run: seeds is \[0, 1, 2\]"):
         RunFolder(tmp_path).check(Run((0, 1, 2)))
 

@@ -12,6 +12,7 @@ from trunkline.rollout.statistics import (
     estimate,
     interquartile_mean,
     mean,
+    normalised,
     probability_of_improvement,
     ratio,
     resample,
@@ -113,12 +114,25 @@ def test_all_alike_gets_wilson_instead_of_certainty():
 
 def test_normalised_scores():
     """Random at 0 and the expert at 1, task by task."""
-    values = (np.array([[1.0, 0, 0, 0]]), np.array([[1.0, 1, 0, 0]]))
-    scores = Scores("a", values, ("t", "u"), shift=np.array([0.0, 0.25]), scale=np.array([0.5, 0.75]))
-    assert estimate(scores).value == pytest.approx((0.25 / 0.5 + 0.25 / 0.75) / 2)
-    worst = Scores("a", (np.zeros((1, 8)),), ("t",), shift=np.array([0.2]), scale=np.array([0.8]))
-    interval = estimate(worst)
-    assert interval.low == pytest.approx(-0.25) and interval.high == pytest.approx((wilson(0, 8).high - 0.2) / 0.8)
+
+    def arm(name, *rates, contexts=40, tasks="tu"):
+        rows = [np.arange(contexts)[None] < rate * contexts for rate in rates]
+        return Scores(name, tuple(row.astype(float) for row in rows), tuple(tasks[: len(rates)]))
+
+    low, high = arm("random", 0.0, 0.25), arm("expert", 0.5, 1.0)
+    interval = normalised(arm("a", 0.25, 0.5), low, high)
+    assert interval.value == pytest.approx((0.25 / 0.5 + 0.25 / 0.75) / 2)
+    # The ends are estimates as well, which leaves more open where they are of other contexts.
+    mine = arm("a", 0.25, 0.5)
+    known = np.quantile(((resample(mine) - [0.0, 0.25]) / [0.5, 0.75]).mean(axis=(-2, -1)), [0.025, 0.975])
+    apart = normalised(mine, arm("random", 0.0, 0.25, tasks="vw"), arm("expert", 0.5, 1.0, tasks="vw"))
+    assert apart.value == interval.value
+    assert apart.high - apart.low > 1.05 * (known[1] - known[0])
+    assert normalised(high, low, high).low == 1.0 and normalised(low, low, high).high == 0.0
+    worst = normalised(arm("a", 0.0), arm("random", 0.2), arm("expert", 1.0))
+    assert worst.low == pytest.approx(-0.25) and worst.high == pytest.approx((wilson(0, 40).high - 0.2) / 0.8)
+    near = normalised(arm("a", 0.5, contexts=4), arm("random", 0.25, contexts=4), arm("expert", 0.75, contexts=4))
+    assert np.isfinite([near.low, near.high]).all()
 
 
 def test_lost_episodes_are_left_out():

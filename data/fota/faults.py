@@ -35,7 +35,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How many bad samples are skipped before reading stops: more than `share` of those met, and at least `least`."""
+    """How many bad samples are skipped before reading stops.
+
+    Attributes:
+        share: of the samples met; more of them stop it.
+        least: bad samples that there must be for that.
+    """
 
     share: float = 0.01
     least: int = 10

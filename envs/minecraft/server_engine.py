@@ -63,8 +63,10 @@ class ServerEngine:
     def start(self, rows: np.ndarray) -> None:
         """Take the worlds of `rows`, as they are, to their servers; servers that were lost are replaced.
 
+        A world that its server cannot be set up as is lost.
+
         Raises:
-            RemoteError: a server could not be replaced.
+            RemoteError: no server could be started.
         """
         for row in rows.tolist():
             self._losses.pop(row, None)
@@ -73,19 +75,21 @@ class ServerEngine:
 
     def _begin(self, row: int) -> np.ndarray:
         for left in reversed(range(_STARTS)):
+            server = None
             try:
-                return self._reset(row)
+                server = self.servers[row] = self.servers[row] or MinecraftServer(self.config)
+                return self._reset(row, server)
             except (RemoteError, RemoteCallError) as error:
                 self._end(row)
-                if not left:
+                if left:
+                    continue
+                if server is None:
                     raise RemoteError(f"world {row}: {error}") from error
-        raise AssertionError("unreachable")
+                self._losses[row] = Loss(str(error))
+        return np.zeros((0, 5), np.int32)
 
-    def _reset(self, row: int) -> np.ndarray:
+    def _reset(self, row: int, server: MinecraftServer) -> np.ndarray:
         """Set a server up as its world is; returns the blocks that it has otherwise: row, x, y, z, state."""
-        server = self.servers[row]
-        if server is None:
-            server = self.servers[row] = MinecraftServer(self.config)
         view = self.worlds.view
         nx, ny, nz = self.worlds.size
         states = view("blocks")[row].reshape(nx, nz, ny).transpose(0, 2, 1)
@@ -178,8 +182,8 @@ class ServerEngine:
 
     def close(self) -> None:
         """End all servers."""
-        for row in range(len(self.servers)):
-            self._end(row)
+        with ThreadPoolExecutor(len(self.servers)) as pool:  # each may take its time to end
+            list(pool.map(self._end, range(len(self.servers))))
 
     def _end(self, row: int) -> None:
         server, self.servers[row] = self.servers[row], None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from trunkline.envs.minecraft.goals import FAMILY, INTERACTIONS, Cell, world_version
+from trunkline.envs.minecraft.goals import FAMILY, INTERACTIONS, Cell, cluster, world_version
 from trunkline.envs.minecraft.placement import Placer
 from trunkline.envs.minecraft.survey import survey
 from trunkline.envs.minecraft.tasks import SIZE, Context, context, draw_world, place_of, ticks
@@ -106,11 +106,21 @@ def another(spec: TaskSpec) -> TaskSpec:
     for world in range(params["world"], params["world"] + TERRAINS):
         rngs = [generator(FAMILY, "another", int(spec.id, 16), attempt) for attempt in range(ATTEMPTS)]
         for made in _placer(world, params["biome"], size).make(interaction, context(spec.split), rngs):
-            if made is not None and (world != params["world"] or made["target"] != params["target"]):
+            if made is not None and (world != params["world"] or not _same_target(params, made["target"], size)):
                 return replace(spec, params={**params, **made, "world": world})
     raise InputError(
         f"TaskSpec {spec.id}: no other target in {TERRAINS} terrains of {params['biome']}; leave out wrong_goal"
     )
+
+
+def _same_target(params: Mapping[str, Any], target: Mapping[str, Any], size: Cell) -> bool:
+    """Whether a target of the same terrain is that of `params`: blocks that hang together go by any of their cells."""
+    mine = params["target"]
+    if "block" not in mine or mine["block"] != target.get("block"):
+        return bool(mine == target)
+    x, y, z = target["cell"]
+    together = cluster(terrain_blocks(params["world"], params["biome"], size), (x, y, z))
+    return bool((together == mine["cell"]).all(1).any())
 
 
 @functools.lru_cache(maxsize=2)

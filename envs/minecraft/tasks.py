@@ -11,7 +11,7 @@ import numpy as np
 
 from trunkline.envs.minecraft.goals import INTERACTIONS
 from trunkline.envs.random import generator
-from trunkline.errors import InputError, unknown
+from trunkline.errors import unknown
 
 SIZE = (64, 48, 64)  # blocks of the worlds that tasks are made in, unless told otherwise
 # Seeds of worlds, [first, behind the last).
@@ -73,18 +73,6 @@ def context(split: str) -> Context:
     if split not in CONTEXTS:
         raise unknown("split of minecraft", split, SPLITS)
     return CONTEXTS[split]
-
-
-def part_of_seed(seed: int) -> str:
-    """The part that a world's seed belongs to.
-
-    Raises:
-        InputError: no part has it.
-    """
-    for part, (first, end) in SEEDS.items():
-        if first <= seed < end:
-            return part
-    raise InputError(f"world seed {seed} belongs to no part; seeds lie in [0, {max(e for _, e in SEEDS.values())})")
 
 
 def draw_world(what: Context, seed: int, number: int, attempt: int) -> tuple[int, str]:

@@ -361,7 +361,10 @@ class Environments:
 
     def _reset(self, row: int, seed: int | None) -> None:
         if row in self._failed:
-            self._envs[row].close()
+            try:
+                self._envs[row].close()
+            except Exception:  # what failed may fail again; a new one is made all the same
+                traceback.print_exc()
             self._envs[row] = self._make()
             self._failed.discard(row)
         env = self._envs[row]

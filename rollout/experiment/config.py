@@ -50,7 +50,9 @@ class CollectionPlan:
     """
 
     episodes: int
-    policy: Mapping[str, Any] = field(default_factory=lambda: {"kind": "expert"})
+    policy: Mapping[str, Any] = field(
+        default_factory=lambda: {"kind": "expert"}, metadata={"schema": "trunkline.rollout.policies:PolicyConfig"}
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,15 @@ class EvaluationPlan:
     videos: int = 1
     deterministic: bool = True
     filmed: tuple[str, ...] = ("pretrained_rl", "rl_scratch")
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"schema": "trunkline.rollout.evaluate:EvaluateConfig", "without": ("videos",)}
+    )
+
+
+# What the run itself sets of each stage's configuration.
+COLLECTED = ("policy", "hidden")
+PRETRAINED = ("data", "init_from", "agent", "seed")
+FINETUNED = ("tasks", "init", "agent", "sensors", "statistics", "seed")
 
 
 @dataclass(frozen=True)
@@ -109,10 +119,18 @@ class ExperimentConfig:
     agent: AgentConfig = field(default_factory=AgentConfig)
     pretraining: CollectionPlan = field(default_factory=lambda: CollectionPlan(100))
     demonstrations: CollectionPlan = field(default_factory=lambda: CollectionPlan(10))
-    collect: Mapping[str, Any] = field(default_factory=dict)
-    pretrain: Mapping[str, Any] = field(default_factory=dict)
-    imitate: Mapping[str, Any] = field(default_factory=dict)
-    finetune: Mapping[str, Any] = field(default_factory=dict)
+    collect: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"schema": "trunkline.rollout.collect:CollectConfig", "without": COLLECTED}
+    )
+    pretrain: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"schema": "trunkline.pretrain.config:PretrainConfig", "without": PRETRAINED}
+    )
+    imitate: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"schema": "trunkline.pretrain.config:PretrainConfig", "without": PRETRAINED}
+    )
+    finetune: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"schema": "trunkline.rollout.rl.config:FinetuneConfig", "without": FINETUNED}
+    )
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.wrong_goal)
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

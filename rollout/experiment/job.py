@@ -11,8 +11,17 @@ from trunkline.envs.registry import require, require_families
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.rollout.collect import CollectConfig, collect
 from trunkline.rollout.evaluate import EvaluateConfig, evaluate
-from trunkline.rollout.experiment.config import ARMS, STARTS_FROM, CollectionPlan, ExperimentConfig
+from trunkline.rollout.experiment.config import (
+    ARMS,
+    COLLECTED,
+    FINETUNED,
+    PRETRAINED,
+    STARTS_FROM,
+    CollectionPlan,
+    ExperimentConfig,
+)
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
+from trunkline.rollout.experiment.requirements import refuse_own, require_arms
 from trunkline.rollout.experiment.stages import Say, Stages
 from trunkline.rollout.experiment.training import Progress, finetuning_job, training_job
 from trunkline.rollout.finetune import FinetuneConfig, require_worlds
@@ -54,6 +63,7 @@ class MainJob:
         finetuning = self._finetune_config("rl_scratch", self.config.seeds[0])
         if self.config.needs("rl_scratch") or self.config.needs("pretrained_rl"):
             require_worlds(finetuning)
+        require_arms(self.config, self._worlds_of)
 
     def run(self, stages: Stages, say: Say) -> None:
         """Every stage that is not done yet."""
@@ -82,6 +92,7 @@ class MainJob:
 
     def _collect_config(self, plan: CollectionPlan, hidden: tuple[str, ...]) -> CollectConfig:
         policy = build(PolicyConfig, plan.policy, "policy")
+        refuse_own("collect", self.config.collect, COLLECTED)
         config = build(CollectConfig, self.config.collect, "collect")
         return replace(config, policy=policy, hidden=hidden, options=self.config.worlds(config.options))
 
@@ -118,6 +129,7 @@ class MainJob:
         fixed: dict[str, Any] = {"data": str(self.data(data)), "seed": seed, "agent": self.config.agent}
         if name == "imitation":
             fixed["init_from"] = str(self.training("pretrain", seed))
+        refuse_own("pretrain" if name == "pretrain" else "imitate", options, PRETRAINED)
         objective = "inverse_dynamics" if name == "pretrain" else "behaviour_cloning"
         return build(PretrainConfig, {"objective": objective, **options, **fixed}, name)
 
@@ -127,6 +139,7 @@ class MainJob:
             fixed["init"] = str(self.training("imitation", seed))
         else:
             fixed |= {"agent": self.config.agent, "statistics": str(self.data("demonstrations"))}
+        refuse_own("finetune", self.config.finetune, FINETUNED)
         config = build(FinetuneConfig, {**self.config.finetune, **fixed}, "finetune")
         return replace(config, options=self.config.worlds(config.options))
 
@@ -148,11 +161,15 @@ class MainJob:
                 )
                 self._stage(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed, workers))
 
+    def _worlds_of(self, arm: str) -> dict[str, dict[str, Any]]:
+        """Options of the worlds that an arm is evaluated in."""
+        changes = {"wrong_goal": True} if ARMS[arm].wrong_goal else {}
+        return self.config.worlds(self._evaluate_config.options, **changes)
+
     def _evaluate(self, arm: str, policy: PolicyConfig, seed: int, workers: Pool) -> int:
         plan = self.config.evaluation
         filmed = arm in plan.filmed and seed == self.config.seeds[0]
-        changes = {"wrong_goal": True} if ARMS[arm].wrong_goal else {}
-        options = self.config.worlds(self._evaluate_config.options, **changes)
+        options = self._worlds_of(arm)
         config = replace(self._evaluate_config, videos=plan.videos if filmed else 0, options=options)
         manifest = self._manifests["test"]
         rows = evaluate(policy, manifest, config, arm=arm, train_seed=seed, out=self.folder, workers=workers)

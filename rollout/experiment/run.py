@@ -23,10 +23,9 @@ _KEYS = frozenset(
         *(f"evaluation.options.{key}" for key in ("actors", "pool", "quiet")),
     }
 )
+ELSEWHERE = _KEYS | {f"parts.minecraft.{key}" for key in _KEYS}  # that part is a main job too
 # More seeds and arms are more stages; those that are done stay valid.
-_LISTS = frozenset({"seeds", "arms"})
-# The part `minecraft` is a main job too.
-ELSEWHERE, GROWING = (keys | {f"parts.minecraft.{key}" for key in keys} for keys in (_KEYS, _LISTS))
+GROWING = frozenset({"seeds", "arms"})
 
 
 def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
@@ -42,6 +41,7 @@ def run_experiment(config: ExperimentConfig, command: str, say: Say) -> Path:
     """
     folder = Path(config.folder)
     # These check the whole configuration, before anything is written.
+    say("planning the episodes")
     jobs: list[Part | MainJob] = [MainJob(config)] if config.tasks else []
     jobs += [make_part(name, options, folder) for name, options in config.parts.items()]
     place = RunFolder(folder)

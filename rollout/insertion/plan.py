@@ -32,7 +32,7 @@ class Job:
 
     Attributes:
         arm: of `ARMS`.
-        sensor: on the pads.
+        sensor: on the pads; of the catalogue, or a file.
         seed: of training.
     """
 
@@ -43,7 +43,7 @@ class Job:
     @property
     def name(self) -> str:
         """Unique in a benchmark; the sensor means nothing to those who do not feel."""
-        return self.arm if self.arm == "no_touch" else f"{self.arm}.{self.sensor}"
+        return self.arm if self.arm == "no_touch" else f"{self.arm}.{load_touch_sensor(self.sensor).name}"
 
 
 class InsertionPlan:
@@ -101,7 +101,7 @@ class InsertionPlan:
 
     def data(self, sensor: str) -> Path:
         """Folder of the demonstrations."""
-        return self.folder / "data" / sensor
+        return self.folder / "data" / load_touch_sensor(sensor).name
 
     def place(self, job: Job, stage: str) -> Path:
         """Folder of a stage of training; as a checkpoint it means the last one in it."""

@@ -47,8 +47,8 @@ class InsertionResults:
     @property
     def sensors(self) -> list[str]:
         """On the pads, those that have been evaluated."""
-        names = [arm.split(".") for arm in self._runs]
-        return list(dict.fromkeys(parts[1] for parts in names if len(parts) == 3))
+        between = [arm.partition(".")[2].rpartition(".")[0] for arm in self._runs]  # of "arm.sensor.stage"
+        return list(dict.fromkeys(filter(None, between)))
 
     @property
     def stages(self) -> list[str]:
@@ -60,7 +60,7 @@ class InsertionResults:
         """What an arm's runs reached with one connector or with all, as equal parts; None if it was not evaluated."""
         name = arm if arm in REFERENCES else f"{arm}.{stage}" if arm == "no_touch" else f"{arm}.{sensor}.{stage}"
         wanted = self.pins if pins is None else (pins,)
-        seeds = [of for of in self._runs.get(name, {}).values() if all(p in of for p in wanted)]
+        seeds = [of for of in self._runs.get(name, {}).values() if all(_any_episode(of.get(p)) for p in wanted)]
         if not seeds:
             return None
         values = tuple(np.stack([of[p] for of in seeds]) for p in wanted)
@@ -79,3 +79,7 @@ class InsertionResults:
     def arms(self, sensor: str, stage: str) -> list[str]:
         """Arms that have been evaluated there, the references last."""
         return [arm for arm in (*ARMS, *REFERENCES) if self.scores(arm, sensor, stage)]
+
+
+def _any_episode(values: np.ndarray | None) -> bool:
+    return values is not None and not np.isnan(values).all()

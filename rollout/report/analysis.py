@@ -1,11 +1,9 @@
 """The numbers of the report: estimates, comparisons and normalised scores, each computed once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
-
-import numpy as np
 
 from trunkline.rollout.report.results import Cell, Results
 from trunkline.rollout.statistics import (
@@ -17,6 +15,7 @@ from trunkline.rollout.statistics import (
     estimate,
     interquartile_mean,
     mean,
+    normalised,
     probability_of_improvement,
     ratio,
     verdict,
@@ -84,13 +83,13 @@ class Analysis:
         key = (arm, axis)
         if key not in self._normalised:
             cells = [cell for cell in self.results.cells_of(arm, axis) if self._gap(cell) is not None]
-            scores = self.results.scores(arm, cells)
+            scores, low, high = (self.results.scores(one, cells) for one in (arm, "random", "expert"))
             self._normalised[key] = {}
-            if scores is not None:
-                random = np.asarray([self._rate("random", cell) for cell in cells])
-                gaps = np.asarray([self._gap(cell) for cell in cells])
-                scaled = replace(scores, shift=random, scale=gaps)
-                self._normalised[key] = {name: self._of(scaled, name) for name in STATISTICS}
+            if scores is not None and low is not None and high is not None:
+                self._normalised[key] = {
+                    name: normalised(scores, low, high, statistic, self.resamples, self.seed)
+                    for name, statistic in STATISTICS.items()
+                }
         return self._normalised[key].get(statistic)
 
     def compare(self, a: str, b: str, axis: str) -> Comparison | None:

@@ -66,7 +66,7 @@ def load_logs(run: Path) -> list[Log]:
     Those of a part that has results of its own, in a folder of this one, are that part's.
     """
     found: dict[tuple[str, int], Path] = {}
-    parts_of_run = [path.parent for path in run.glob("*/results.parquet")]
+    parts_of_run = [path.parent for name in ("results", "cells") for path in run.glob(f"*/{name}.parquet")]
     for path in sorted(run.rglob("metrics.jsonl"), key=lambda path: (len(path.parts), path)):
         if any(path.is_relative_to(part) for part in parts_of_run):
             continue
@@ -124,7 +124,7 @@ def curve(logs: Iterable[Log], name: str, over: str | None = None, points: int =
     count = min(points, max(len(x) for x, _ in series))
     if end <= start or count < 2:
         x, y = min(series, key=lambda one: len(one[0]))
-        return Curve(stages[0], len(series), x, y, y, y)
+        return Curve(stages[0], 1, x, y, y, y)  # they have too little in common for a mean
     grid = np.linspace(start, end, count)
     lines = np.stack([_binned(x, y, grid) for x, y in series])
     return Curve(stages[0], len(series), grid, lines.mean(0), lines.min(0), lines.max(0))
@@ -138,4 +138,6 @@ def _binned(x: Floats, y: Floats, grid: Floats) -> Floats:
     total = np.bincount(index[inside], y[inside], len(grid))
     count = np.bincount(index[inside], minlength=len(grid))
     filled = count > 0
+    if not filled.any():
+        return np.interp(grid, x, y)
     return np.interp(grid, grid[filled], total[filled] / count[filled])

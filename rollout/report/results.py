@@ -116,15 +116,21 @@ class Results:
             return None
         # A lost episode stays as a context without a score, so that the arm is still paired with the others.
         contexts, context_of = np.unique(self.columns["task_id"][rows].astype(str), return_inverse=True)
-        seeds, seed_of = np.unique(self.columns["train_seed"][rows[~lost]], return_inverse=True)
-        context_of = context_of[~lost]
+        # A seed that is still being evaluated says nothing yet of what the others are judged by.
+        of_seed = self.columns["train_seed"][rows]
+        begun, counts = np.unique(of_seed, return_counts=True)
+        counted = ~lost & np.isin(of_seed, begun[counts >= len(contexts)])
+        if not counted.any():
+            counted = ~lost
+        seeds, seed_of = np.unique(of_seed[counted], return_inverse=True)
+        context_of, rows = context_of[counted], rows[counted]
         shape = (len(seeds), len(contexts))
         count = np.zeros(shape)
         np.add.at(count, (seed_of, context_of), 1)
         values = {}
         for name in ("success", "progress"):
             total = np.zeros(shape)
-            np.add.at(total, (seed_of, context_of), self.columns[name][rows[~lost]])
+            np.add.at(total, (seed_of, context_of), self.columns[name][rows])
             values[name] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         ids = tuple(map(str, contexts))
         return CellScores(tuple(map(int, seeds)), ids, values["success"], values["progress"], int(lost.sum()))

@@ -48,10 +48,13 @@ def load_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise InputError(f"no run folder at {folder}; name one that `trunkline run` or `trunkline evaluate` wrote")
     config = folder / "config.yaml"
+    results = load_results(folder / RESULTS) if (folder / RESULTS).is_file() else Results.none()
+    # Beside seeds that were evaluated, one that is still training says nothing of budgets and curves.
+    logs = [log for log in load_logs(folder) if log.stage not in results.arms or log.seed in results.seeds(log.stage)]
     return Run(
         folder=folder,
-        results=load_results(folder / RESULTS) if (folder / RESULTS).is_file() else Results.none(),
-        logs=load_logs(folder),
+        results=results,
+        logs=logs,
         videos=find_videos(folder / "videos"),
         stages=_load_stages(folder / "stages.json"),
         config=config.read_text(encoding="utf-8") if config.is_file() else None,

@@ -84,6 +84,9 @@ class TouchConfig:
         for split in self.trials:
             if split not in ("train", "val", "test"):
                 raise unknown("split in parts.touch.trials", split, ("train", "val", "test"))
+        for split in ("train", "val", "test"):
+            if self.trials.get(split, 0) < 1:
+                raise InputError(f"parts.touch.trials has no {split}={self.trials.get(split)!r}; give at least 1")
         for sensor, task in self.hold_out:
             if sensor not in names:
                 raise unknown("sensor in parts.touch.hold_out", sensor, names)

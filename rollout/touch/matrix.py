@@ -1,5 +1,6 @@
 """The zero-shot matrix: every arm's score in every cell (sensor, task)."""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ class Evaluation:
         for cell in self._measure(self._single(best, seed), sensor, [task], through=best):
             yield self._row("nearest", seed, cell, best)
         if sensor in self.plan.alone:
-            agent = load_agent(self.plan.place(f"single/{sensor}", seed))
-            agent.add_head(task, self._single(best, seed).heads[task])
+            agent = copy.deepcopy(self._single(sensor, seed))
+            agent.add_head(task, copy.deepcopy(self._single(best, seed).heads[task]))
             for cell in self._measure(agent, sensor, [task]):
                 yield self._row("unshared", seed, cell, sensor)
 

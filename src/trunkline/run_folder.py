@@ -12,6 +12,8 @@ import re
 import shutil
 import weakref
 from collections.abc import Collection
+from functools import reduce
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,8 @@ class RunFolder:
             config: the run's configuration, a dataclass.
             may_differ: its keys, dotted, that say where the run is computed, not what: a run may be resumed with other
                 values.
-            may_grow: its keys, dotted, whose lists may have more members than the run there: what is done stays valid.
+            may_grow: its keys, dotted, whose lists may go on where those of the run there end: what is done stays
+                valid. A shorter one asks for a part of that run.
 
         Raises:
             InputError: it is another run's (names the first key that differs), or holds something else.
@@ -67,7 +70,7 @@ class RunFolder:
         difference = _first_difference(mine, theirs, may_differ, may_grow)
         if difference is not None:
             raise InputError(f"{self.path} is the folder of another run: {difference}; choose another folder")
-        self._grown = _first_difference(mine, theirs, may_differ) is not None
+        self._grown = any(len(_at(mine, key)) > len(_at(theirs, key)) for key in may_grow)
 
     def claim(self, config: Any) -> None:
         """Make the folder this run's; `check` comes first.
@@ -148,6 +151,11 @@ def _completed(config: Any, theirs: Any) -> Any:
     return whole
 
 
+def _at(config: Any, key: str) -> Any:
+    """The value of a dotted key."""
+    return reduce(lambda group, name: group[name], key.split("."), config)
+
+
 def _first_difference(
     mine: Any, theirs: Any, skip: Collection[str] = (), grow: Collection[str] = (), where: str = ""
 ) -> str | None:
@@ -160,6 +168,6 @@ def _first_difference(
                 if found is not None:
                     return found
         return None
-    if where in grow and all(member in mine for member in theirs):
+    if where in grow and isinstance(mine, list) and isinstance(theirs, list) and all(map(eq, mine, theirs)):
         return None
     return None if mine == theirs else f"{where} is {mine!r}, the run there has {theirs!r}"

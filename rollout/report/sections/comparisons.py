@@ -50,7 +50,7 @@ def _times(report: Report, numbers: dict[str, Any]) -> str:
     for task in results.tasks:
         found = {axis: report.analysis.times(_RL, _IMITATION, axis, task) for axis in results.axes}
         if any(found.values()):
-            rows.append([escape(task_name(task)), *map(times_cell, found.values())])
+            rows.append([task_name(task), *map(times_cell, found.values())])
             numbers.setdefault("times", {})[task] = {axis: interval_json(i) for axis, i in found.items() if i}
     if not rows:
         return ""

@@ -59,8 +59,10 @@ def goal_use(analysis: Analysis, axis: str) -> str:
 
 def _basis(report: Report, axis: str, main: Comparison) -> str:
     results = report.run.results
-    seeds = [len(results.seeds(arm)) for arm in (main.a, main.b)]
-    cells = [results.cells[main.a, cell] for cell in results.cells_of(main.a, axis)]
+    both = sorted(set(results.cells_of(main.a, axis)) & set(results.cells_of(main.b, axis)))
+    compared = [results.scores(arm, both) for arm in (main.a, main.b)]
+    seeds = [scores.runs for scores in compared if scores is not None]
+    cells = [results.cells[main.a, cell] for cell in both]
     contexts = sorted({cell.episodes for cell in cells})
     each = f"{contexts[0]}" if len(contexts) == 1 else f"{contexts[0]} to {contexts[-1]}"
     training = (

@@ -1,6 +1,7 @@
 """`trunkline collect`: episodes of several tasks into one collection."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from trunkline.commands.common import RaySettings, configure, draw_manifest, say
@@ -12,7 +13,15 @@ from trunkline.rollout.collect import CollectConfig, collect
 class CollectCommand:
     """Collect `episodes` TaskSpecs of each task, or those of `manifest`, into the folder `out`.
 
-    `sensors` names what is recorded, by family; `collect` says how (policy, actors, writer).
+    Attributes:
+        out: folder of the collection; the same command with the same folder goes on.
+        tasks: "family/task" of each.
+        episodes: TaskSpecs of each task.
+        split: they are drawn from, e.g. "train" or "test/goal".
+        seed: of the draw.
+        manifest: a file of TaskSpecs, instead of a draw.
+        sensors: what is recorded, by family; families not named record their default ones.
+        collect: how.
     """
 
     out: str
@@ -36,6 +45,6 @@ def main(arguments: Sequence[str]) -> None:
         if command.manifest
         else draw_manifest(command.tasks, command.episodes, command.split, command.seed)
     )
-    with command.ray.session():
+    with command.ray.session() if command.collect.pool.actors else nullcontext():
         result = collect(manifest, command.out, command.collect, sensors=command.sensors or None)
     say(str(result))

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     verb = arguments[0] if arguments else "list"
     if verb == "list":
         for task in registry.tasks():
-            say(task)
+            say(f"{task:<28} {' '.join(registry.splits(task))}")
         say("gym:<id>   any Gymnasium id, e.g. gym:Ant-v5")
         say("remote:<id>   the same in processes of any Python, option python=PATH")
         for name, error in registry.broken().items():
@@ -33,8 +33,10 @@ def main(arguments: Sequence[str]) -> None:
         if asks_for_help(arguments):
             say(f"usage: trunkline envs check [TASK | {' | '.join(SOFTWARE)} …]")
             return
-        for name in arguments[1:] or registry.tasks():
+        for name in arguments[1:]:
             say(_check_software(name) if name in SOFTWARE else _check(name))
+        if not arguments[1:]:
+            _check_all()
     elif verb == "install":
         names = arguments[1:]
         if asks_for_help(arguments) or not names:
@@ -62,6 +64,15 @@ def _check_software(name: str) -> str:
     except RemoteError as error:  # it was started and does not work: no fault of ours that a traceback would show
         raise SystemExit(f"trunkline: {name} does not work: {error}") from None
     return line
+
+
+def _check_all() -> None:
+    """Try every world that can be made here; say of the others why not."""
+    for task in registry.tasks():
+        try:
+            say(_check(task))
+        except InputError as error:
+            say(f"{task:<24} left out: {error}")
 
 
 def _check(task: str) -> str:

@@ -15,7 +15,16 @@ from trunkline.rollout.results import success_rates
 class EvaluateCommand:
     """Run `policy` once on each TaskSpec of `manifest`; the rows go to out/results.parquet under the name `arm`.
 
-    A checkpoint: policy.kind=checkpoint policy.path=DIR.
+    A checkpoint: policy.kind=checkpoint policy.path=DIR. The options of its training's worlds, e.g.
+    evaluate.options.minecraft.ticks_per_step=4, are not in it.
+
+    Attributes:
+        manifest: file of the TaskSpecs.
+        out: folder of a run, or of one to be.
+        arm: name of what is evaluated, in the rows and in the report.
+        train_seed: seed of the training run that it came from.
+        policy: what acts.
+        evaluate: how.
     """
 
     manifest: str

@@ -11,7 +11,11 @@ from trunkline.rollout.training_lines import TrainingLines
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneCommand(FinetuneConfig):
-    """Finetune with PPO on `tasks`, from the checkpoint `init` or from scratch; everything goes to the folder `out`."""
+    """Finetune with PPO on `tasks`, from the checkpoint `init` or from scratch.
+
+    Attributes:
+        out: folder of the run; the same command with the same folder goes on.
+    """
 
     out: str
     ray: RaySettings = field(default_factory=RaySettings)

@@ -17,6 +17,8 @@ class GenerateTouch:
     """Feel contacts through several sensors; each gets a data set (FoTa shards) in `out`. The same command resumes.
 
     Attributes:
+        out: folder of the data sets.
+        seed: of the draws.
         sensors: of the catalogue, or YAML files of your own; empty for the whole catalogue.
         trials: contacts from touch-down to the end of a motion; each gives several frames.
         split: train, val or test; they share no trial.

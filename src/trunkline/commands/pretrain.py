@@ -14,9 +14,12 @@ from trunkline.rollout.training_lines import TrainingLines
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainCommand(PretrainConfig):
-    """Train an agent on the data sets under `data`; checkpoints and metrics go to the folder `out`.
+    """Train an agent on the data sets under `data`.
 
     Touch has keys of its own: `trunkline pretrain objective=touch --help` shows them.
+
+    Attributes:
+        out: folder of checkpoints and metrics; the same command with the same folder goes on.
     """
 
     out: str
@@ -30,9 +33,12 @@ class PretrainCommand(PretrainConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TouchPretrainCommand(TouchPretrainConfig):
-    """Train an agent on the touches under `data`, a data set a sensor; checkpoints and metrics go to the folder `out`.
+    """Train an agent on the touches under `data`, a data set a sensor.
 
     Masked autoencoding first (tasks=[mae]), then tasks with labels from its checkpoint (init_from=…).
+
+    Attributes:
+        out: folder of checkpoints and metrics; the same command with the same folder goes on.
     """
 
     out: str

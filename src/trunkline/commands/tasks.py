@@ -15,7 +15,15 @@ SECONDS_BETWEEN_LINES = 10.0
 
 @dataclass(frozen=True)
 class SampleCommand:
-    """Draw `count` TaskSpecs of each task and split into the manifest `out`."""
+    """Draw TaskSpecs into a manifest.
+
+    Attributes:
+        out: file of the manifest.
+        tasks: "family/task" of each.
+        count: TaskSpecs of each task.
+        split: they are drawn from; `trunkline envs list` names each task's.
+        seed: of the draw.
+    """
 
     out: str
     tasks: tuple[str, ...] = ()
@@ -26,9 +34,13 @@ class SampleCommand:
 
 @dataclass(frozen=True)
 class SynthesizeCommand:
-    """Make `count` Minecraft TaskSpecs, shared equally between the tasks, into the manifest `out`.
+    """Make Minecraft TaskSpecs.
 
     Attributes:
+        out: file of the manifest.
+        count: TaskSpecs in all, shared equally between the tasks.
+        split: they are drawn from, e.g. "train" or "test/biome".
+        seed: of the draw.
         tasks: minecraft/approach, break, interact, hunt, shoot, place; empty for all six.
         size: blocks (nx, ny, nz) of the worlds; empty for the usual size.
     """
