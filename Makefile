@@ -20,7 +20,8 @@ check: $(VENV)/.installed-dev  ## lint, types, import layers
 	$(BIN)/lint-imports --no-cache
 
 perf: $(VENV)/.installed-perf  ## every benchmark, one JSON line each
-	@for script in perf/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@failed=; for script in perf/*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; done; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 clean:  ## remove the environment and build products, keep runs/
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info

@@ -2,8 +2,8 @@
 
 Legend: E simulations (num_envs), A action dimensions.
 
-A family subclasses `World` and fills in six methods; queueing of TaskSpecs, reward, success, time limits and
-autoreset are done here, once, over the batch axis.
+A family subclasses `World` and fills in its abstract methods; queueing of TaskSpecs, reward, success, time limits and
+autoreset are done here, once, over the batch axis. Further arguments of its constructor are its options.
 """
 
 from abc import abstractmethod

@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
         ("seconds", pa.float64()),  # wall-clock: its share of each batch step's time
         ("lost", pa.string()),  # why it was dropped; null if it was not
         ("video", pa.string()),  # file, relative to this table's folder; null if there is none
-        ("policy", pa.string()),  # what acted, see `policies.identity`; null in tables from before it was noted
+        ("policy", pa.string()),  # what acted, see `rollout/identity.py`; null in tables from before it was noted
     ]
 )
 LATER = ("policy",)  # columns that older tables lack

@@ -9,6 +9,8 @@ import pytest
 from trunkline.cli import COMMANDS, main
 from trunkline.commands import collect, evaluate, finetune, generate, pretrain, run, tasks
 from trunkline.commands.keys import keys_of
+from trunkline.configuration import compose
+from trunkline.errors import InputError
 
 
 def test_help_says_what_every_key_means():
@@ -93,6 +95,20 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp
 def test_help_shows_the_keys_with_the_values_they_would_have(arguments, shown, capsys):
     assert main(arguments) == 0
     assert shown in capsys.readouterr().out
+
+
+def test_an_experiment_may_be_a_file_that_builds_on_another(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("defaults: [debug]\nfolder: elsewhere\nevaluation: {episodes: 3}\n")
+    values = compose("run", [f"experiment={mine}", "agent.width=24"])
+    assert (values["folder"], values["evaluation"]["episodes"], values["agent"]["width"]) == ("elsewhere", 3, 24)
+    assert values["tasks"] == compose("run", ["experiment=debug"])["tasks"]
+    for text, message in (("a: [", "cannot be read"), ("just words", "holds no keys"), ("defaults: [debgu]", "debgu")):
+        mine.write_text(text)
+        with pytest.raises(InputError, match=message):
+            compose("run", [f"experiment={mine}"])
+    with pytest.raises(InputError, match="No such file"):
+        compose("run", [f"experiment={tmp_path / 'other.yaml'}"])
 
 
 def test_text_may_look_like_a_number(tmp_path, monkeypatch):

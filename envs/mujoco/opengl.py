@@ -12,7 +12,7 @@ from trunkline.envs.mujoco.raycast import View
 from trunkline.errors import InputError
 
 _REMEDY = (
-    "install OpenGL (Debian: apt-get install libegl1 libgl1-mesa-dri, and pip install 'trunkline[gl]'), set "
+    "install OpenGL (Debian: apt-get install libegl1 libgl1-mesa-dri, and pip install -e '.[gl]'), set "
     "MUJOCO_GL=egl on a machine without a display, or read the sensor 'camera', which needs no OpenGL"
 )
 

@@ -7,6 +7,7 @@ answers with the nearest match, so overrides may name any key, also one that the
 import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,6 +15,7 @@ import yaml
 from trunkline.errors import InputError, unknown
 
 _KEY = re.compile(r"[\w][\w.-]*=")
+_OWN = "_file_of_the_user"
 
 
 def groups() -> dict[str, list[str]]:
@@ -31,7 +33,7 @@ def compose(name: str, overrides: Sequence[str], texts: Collection[str] = ()) ->
 
     Args:
         name: of the file.
-        overrides: as on the command line.
+        overrides: as on the command line; an option of a group may be a YAML file of the user's.
         texts: dotted keys whose values are text, also where they look like numbers: `out=2024_11`.
 
     Raises:
@@ -60,6 +62,20 @@ def _groups_of(name: str) -> dict[str, list[str]]:
     return {group: options for group, options in groups().items() if any(group in entry for entry in defaults)}
 
 
+def _of_the_user(group: str, file: Path) -> str:
+    """The name by which Hydra finds a user's file as an option of a group; it may build on others: defaults: [x]."""
+    from hydra.core.config_store import ConfigStore
+
+    try:
+        node = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{group}={file} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(node, dict):
+        raise InputError(f"{group}={file} holds no keys; write key: value in each line")
+    ConfigStore.instance().store(group=group, name=_OWN, node=node, package="_global_")
+    return _OWN
+
+
 def _prepared(override: str, chosen: Mapping[str, list[str]], texts: Collection[str]) -> str:
     """An override as Hydra takes it; it is parsed alone, so that a mistake can be named."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -70,8 +86,10 @@ def _prepared(override: str, chosen: Mapping[str, list[str]], texts: Collection[
         raise InputError(f"argument {override!r} is not key=value")
     key, value = match.group()[:-1], override[match.end() :]
     if key in chosen:
+        if value.endswith((".yaml", ".yml")):
+            return f"{key}={_of_the_user(key, Path(value))}"
         if value not in chosen[key]:
-            raise unknown(key, value, chosen[key])
+            raise unknown(key, value, [*chosen[key], "a file of yours: PATH.yaml"])
         return override
     if key in groups():
         raise InputError(f"argument {override!r}: this command has no {key} to choose; leave it out")
