@@ -150,30 +150,15 @@ def crosses(below: int, above: int, width: int):
     return not ((below > width and above > width) or (below < -width and above < -width))
 
 
-@wp.kernel
-def fill_columns(ground: Ground, blocks: wp.array2d[wp.uint8]):
-    """Every cell of a column: ground with ores and caves, water, air."""
-    r, c = wp.tid()
-    x = c // ground.nz
-    z = c - x * ground.nz
+@wp.func
+def layers(ground: Ground, r: int, x: int, z: int, steep: int):
+    """The cap of a column, what lies below it for `soil` blocks, the rock that carries them, and `soil`."""
     seed = ground.seed[r]
-    w = ground.row[r]
-    start = c * ground.ny
-    ny = ground.ny
     sea = ground.sea
-    biome = int(ground.biome[r, c])
-    top = int(ground.top[r, c])
-
-    west = top_at(ground, r, x - 1, z)
-    east = top_at(ground, r, x + 1, z)
-    north = top_at(ground, r, x, z - 1)
-    south = top_at(ground, r, x, z + 1)
-    lowest = wp.min(wp.min(wp.min(west, east), wp.min(north, south)), top)
-    steep = top - lowest
+    biome = int(ground.biome[r, x * ground.nz + z])
+    top = int(ground.top[r, x * ground.nz + z])
     dice = hash2(purpose(seed, _SOIL), x, z)
     patch = field(seed, _PATCH, x, z, 4)
-
-    # The layers: a cap, what lies below it for `soil` blocks, and the rock that carries them.
     cap = int(GRASS_BLOCK)
     under = int(DIRT)
     rock = int(STONE)
@@ -194,8 +179,8 @@ def fill_columns(ground: Ground, blocks: wp.array2d[wp.uint8]):
         under = int(SAND)
         rock = int(SANDSTONE)
     elif biome == HILLS:
-        bare = sea + (ny * 15) // 64 + int(dice & wp.uint32(3))
-        if top > bare + ny // 10:
+        bare = sea + (ground.ny * 15) // 64 + int(dice & wp.uint32(3))
+        if top > bare + ground.ny // 10:
             cap = int(SNOW_BLOCK)
             under = int(STONE)
         elif top > bare or steep >= 4:
@@ -205,19 +190,48 @@ def fill_columns(ground: Ground, blocks: wp.array2d[wp.uint8]):
         cap = int(PODZOL)
     elif biome == FOREST and patch < -7500:
         cap = int(COARSE_DIRT)
+    return cap, under, rock, soil
 
-    # Caves keep below what would fall or flow into them.
+
+@wp.func
+def cave_limit(ground: Ground, r: int, x: int, z: int, cap: int):
+    """The layer up to which caves go: below what would fall or flow into them, but for their mouths."""
+    top = int(ground.top[r, x * ground.nz + z])
     limit = top - 4
     if cap == SAND or cap == GRAVEL:
         limit = top - 6
-    elif top >= sea and field(seed, _MOUTH, x, z, 5) > 2500:
+    elif top >= ground.sea and field(ground.seed[r], _MOUTH, x, z, 5) > 2500:
         limit = top
     for i in range(-1, 2):
         for k in range(-1, 2):
             beside = top_at(ground, r, x + i, z + k)
-            if beside < sea - 1:
+            if beside < ground.sea - 1:
                 limit = wp.min(limit, beside - 2)
+    return limit
 
+
+@wp.kernel
+def fill_columns(ground: Ground, blocks: wp.array2d[wp.uint8]):
+    """Every cell of a column: ground with ores and caves, water, air."""
+    r, c = wp.tid()
+    x = c // ground.nz
+    z = c - x * ground.nz
+    seed = ground.seed[r]
+    w = ground.row[r]
+    start = c * ground.ny
+    ny = ground.ny
+    sea = ground.sea
+    biome = int(ground.biome[r, c])
+    top = int(ground.top[r, c])
+
+    west = top_at(ground, r, x - 1, z)
+    east = top_at(ground, r, x + 1, z)
+    north = top_at(ground, r, x, z - 1)
+    south = top_at(ground, r, x, z + 1)
+    lowest = wp.min(wp.min(wp.min(west, east), wp.min(north, south)), top)
+    steep = top - lowest
+    cap, under, rock, soil = layers(ground, r, x, z, steep)
+    limit = cave_limit(ground, r, x, z, cap)
     lava = 1 + (ny * 5) // 64
     tunnels = purpose(seed, _TUNNEL)
     twists = purpose(seed, _TWIST)
