@@ -34,7 +34,7 @@ class TrainingLines:
         self._said = now
         line = f"{self.name}: {training_line(step, self.steps, values)}"
         if self._first < step < self.steps:
-            line += f"; {_duration((now - self._begun) / (step - self._first) * (self.steps - step))} left"
+            line += f"; {duration((now - self._begun) / (step - self._first) * (self.steps - step))} left"
         print(line, file=self._stream, flush=True)
 
 
@@ -51,9 +51,10 @@ def _is_success(key: str, value: float | None) -> bool:
     return key.startswith("success/") and value is not None and value == value  # NaN: no episode ended
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds for people: "48 s", "3 min 20 s", "2 h 05 min"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

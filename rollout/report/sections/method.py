@@ -12,6 +12,7 @@ import numpy as np
 from trunkline.rollout.report import arms
 from trunkline.rollout.report.html import MISSING, details, escape, swatch, table
 from trunkline.rollout.report.registry import Block, Report, section
+from trunkline.rollout.training_lines import duration
 
 PACKAGES = ("trunkline", "torch", "ray", "mujoco", "gymnasium", "numpy", "pyarrow")
 
@@ -104,16 +105,6 @@ def _wall_clock(stages: Collection[Mapping[str, Any]]) -> float:
 
 def _code(text: str) -> str:
     return f"<code>{escape(text)}</code>"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: "48 s", "3 min 20 s", "2 h 05 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.0f} s"
-    return (
-        f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    )
 
 
 def _versions(report: Report) -> tuple[str, Any]:
