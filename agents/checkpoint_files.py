@@ -70,7 +70,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     folder = existing_folder(path)
     if folder is None:
-        raise InputError(f"no checkpoint at {path}")
+        raise InputError(
+            f"no checkpoint at {path}; name one, or the folder of a training, e.g. RUN/checkpoints/STAGE/seed0"
+        )
     if not (folder / JSON_FILE).exists():
         latest = RunFolder(folder).latest()  # of a run
         folder = latest[1] if latest is not None else folder

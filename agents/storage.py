@@ -74,7 +74,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text())
     except FileNotFoundError:
-        raise InputError(f"{what} lacks {path.name}; it is no {what}, or incomplete: write it again") from None
+        raise InputError(f"{path.parent} is no {what}, or incomplete: it lacks {path.name}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not JSON ({error}); it may be truncated: write the {what} again") from None
     if not isinstance(value, dict):

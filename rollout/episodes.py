@@ -99,6 +99,11 @@ def run_episodes(
             readings = observations if healthy.all() else _zeroed(observations, ~healthy)
             # Copies, because rows of them are replaced.
             actions, recorded = (np.array(chosen) for chosen in policy.choose(world, readings, steps))
+            if actions.shape != world.action_space.shape:
+                raise InputError(
+                    f"{type(policy).__name__} gave actions of shape {actions.shape}, {world.qualified_task} takes "
+                    f"{world.action_space.shape}: a row a simulation"
+                )
             actions[~healthy] = recorded[~healthy] = idle_action
             buffers.write_before(observations, recorded, steps)
         else:

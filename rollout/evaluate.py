@@ -5,18 +5,19 @@ rows = trunkline.evaluate(agent, trunkline.Manifest.load("test.json"))
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from trunkline.envs.manifest import Manifest
 from trunkline.envs.registry import require_families
+from trunkline.envs.spec import TaskSpec
 from trunkline.errors import InputError, unknown
 from trunkline.rollout.chunks import TaskPlan, make_chunks, plan_task
 from trunkline.rollout.episodes import Lost, Outcome
 from trunkline.rollout.film import Film
-from trunkline.rollout.identity import acting_identity
+from trunkline.rollout.identity import acting_identity, require_identity
 from trunkline.rollout.interrupts import uninterrupted
 from trunkline.rollout.policies import AgentPolicy, Policy, PolicyConfig, make_policy
 from trunkline.rollout.pool import Pool, PoolConfig, run_chunks
@@ -63,7 +64,7 @@ class EvaluateConfig:
 
 def evaluate(
     policy: Any,
-    manifest: Manifest,
+    manifest: Manifest | Sequence[TaskSpec],
     config: EvaluateConfig | None = None,
     *,
     arm: str = "policy",
@@ -77,7 +78,7 @@ def evaluate(
     Args:
         policy: an Agent (acts with its distribution's mode), a Policy, a PolicyConfig, or a checkpoint's folder;
             actors need one of the last two. Worlds' options are no part of a checkpoint: give those of its training.
-        manifest: the episodes.
+        manifest: the episodes; a sequence of TaskSpecs is taken for one.
         config: how.
         arm: name of what is evaluated, in the rows and in the report.
         train_seed: seed of the training run it came from.
@@ -100,11 +101,17 @@ def evaluate(
         raise InputError(f"workers are a pool of {workers.config}, the evaluation needs one of {config.sized_pool}")
     if isinstance(policy, str | Path):
         policy = PolicyConfig("checkpoint", path=str(policy))
+    if not isinstance(manifest, Manifest):
+        manifest = Manifest(tuple(manifest))
     if not len(manifest):
         raise InputError("the manifest holds no TaskSpecs, so there is nothing to evaluate; sample or synthesise some")
-    if not arm or "/" in arm:
-        raise InputError(f"arm {arm!r} must be non-empty and hold no '/': it names a folder")
+    if not isinstance(arm, str) or not arm.isprintable() or "/" in arm or arm in ("", ".", ".."):
+        raise InputError(f"arm {arm!r} must be a name without '/': videos go to a folder called so")
+    if not isinstance(train_seed, int):
+        raise InputError(f"train_seed={train_seed!r} must be a whole number")
     here, plans = _prepare(policy, manifest, config)
+    if out is not None:
+        require_identity(here)
     acting = policy if isinstance(policy, PolicyConfig) and config.actors else here
     options = {task: plan.options for task, plan in plans.items()}
     identity = acting_identity(here, to_plain(options))

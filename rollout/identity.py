@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trunkline.envs.spec import canonical_json
+from trunkline.errors import InputError
 
 if TYPE_CHECKING:
     from trunkline.rollout.policies import Policy
@@ -15,6 +16,22 @@ def policy_identity(policy: "Policy") -> str:
     kind = type(policy)
     plain = canonical_json({"class": f"{kind.__module__}.{kind.__qualname__}", "about": dict(policy.about())})
     return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def require_identity(policy: "Policy") -> None:
+    """Pass if policies of this one's class that act unlike can be told apart.
+
+    Raises:
+        InputError: it holds something and does not say what.
+    """
+    from trunkline.rollout.policies import Policy
+
+    kind = type(policy)
+    if kind.about is Policy.about and getattr(policy, "__dict__", None):
+        raise InputError(
+            f"{kind.__name__} holds {', '.join(vars(policy))} and has no about(), so its results could not be told "
+            f"from another {kind.__name__}'s; define about() to return what it depends on, or evaluate without out"
+        )
 
 
 def acting_identity(policy: "Policy", options: Mapping[str, Any]) -> str:

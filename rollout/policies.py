@@ -57,7 +57,8 @@ class PolicyConfig:
             raise unknown("policy kind", self.kind, KINDS)
         if (self.kind == "checkpoint") != (self.path is not None):
             raise InputError(
-                f"policy kind {self.kind!r} with path {self.path!r}; a checkpoint, and only that, needs a path"
+                f"policy kind {self.kind!r} with path {self.path!r}; a checkpoint, and only that, needs a path "
+                "(policy.kind=checkpoint policy.path=DIR)"
             )
         if self.noise < 0 or not 0 <= self.random_fraction <= 1:
             raise InputError(

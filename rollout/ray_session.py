@@ -15,9 +15,11 @@ import ipaddress
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -105,6 +107,8 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
     before = listening_sockets()
+    main_thread = threading.current_thread() is threading.main_thread()
+    ends = signal.getsignal(signal.SIGTERM) if main_thread else None
     folder, alive = _private_folder()
     listens_everywhere, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
     token = folder / "token"
@@ -126,6 +130,8 @@ def _private_session(num_cpus: int | None, num_gpus: int | None, object_store_mb
                     _node_ip_address=LOOPBACK,
                     _temp_dir=str(folder / "r"),  # Ray opens this one to everybody; its parent stays closed
                 )
+                if ends is not None:
+                    signal.signal(signal.SIGTERM, ends)  # Ray's own handler ends the process without a word
                 _verify_loopback(before)
                 yield
             finally:

@@ -124,15 +124,19 @@ def read_table(path: Path, remedy: str) -> pa.Table:
         raise InputError(f"{path} is truncated or no parquet file ({reason}); {remedy}") from None
 
 
-def read_results(path: Path) -> list[Row]:
+def read_results(path: Path, remedy: str = "restore it, or choose another folder") -> list[Row]:
     """The rows of a table; none if there is no such file.
+
+    Args:
+        path: the table.
+        remedy: what to do where it is damaged.
 
     Raises:
         InputError: the file is damaged or of another form.
     """
     if not path.exists():
         return []
-    table = read_table(path, "restore it, or choose another folder")
+    table = read_table(path, remedy)
     for name in LATER:
         if name not in table.schema.names:
             table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), SCHEMA.field(name).type))

@@ -1,5 +1,7 @@
 """The command line: exit codes, one-line errors, and no heavy import for help."""
 
+import os
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -7,7 +9,7 @@ from contextlib import nullcontext
 import pytest
 
 from trunkline.cli import COMMANDS, main
-from trunkline.commands import collect, evaluate, finetune, generate, pretrain, run, tasks
+from trunkline.commands import collect, envs, evaluate, finetune, generate, pretrain, run, tasks
 from trunkline.commands.keys import keys_of
 from trunkline.configuration import compose
 from trunkline.errors import InputError
@@ -103,10 +105,21 @@ def test_an_experiment_may_be_a_file_that_builds_on_another(tmp_path):
     values = compose("run", [f"experiment={mine}", "agent.width=24"])
     assert (values["folder"], values["evaluation"]["episodes"], values["agent"]["width"]) == ("elsewhere", 3, 24)
     assert values["tasks"] == compose("run", ["experiment=debug"])["tasks"]
-    for text, message in (("a: [", "cannot be read"), ("just words", "holds no keys"), ("defaults: [debgu]", "debgu")):
+    wrong = {
+        "a: [": "cannot be read",
+        "just words": "holds no keys",
+        "defaults: debug": r"must be a list: defaults: \[debug\]",
+        "defaults: [debgu]": r"unknown base in .*mine.yaml 'debgu'; did you mean 'debug'",
+        "defaults: [_file_of_the_user]": "unknown base",
+        "seeds: [2024-01-01]": "holds what no configuration can",
+        "a: &x [*x]": "holds what no configuration can",
+    }
+    for text, message in wrong.items():
         mine.write_text(text)
         with pytest.raises(InputError, match=message):
             compose("run", [f"experiment={mine}"])
+    with pytest.raises(InputError, match="experiment=debug and experiment=standard: choose one"):
+        compose("run", ["experiment=debug", "experiment=standard"])
     with pytest.raises(InputError, match="No such file"):
         compose("run", [f"experiment={tmp_path / 'other.yaml'}"])
 
@@ -116,6 +129,20 @@ def test_text_may_look_like_a_number(tmp_path, monkeypatch):
     for name in ("2024", "2024_11_23", "1.50", "1e3"):
         assert main(["tasks", "sample", "tasks=[fake/reach]", "count=1_0", f"out={name}"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"2024", "2024_11_23", "1.50", "1e3"}
+
+
+@pytest.mark.parametrize("text", ["Lauf mit Übermut & äöü = x", 'a "b" \\"c', "a\\", "", "[x", "$HOME"])
+def test_text_may_hold_anything(text):
+    assert compose("run", [f"folder={text}"], ["folder"])["folder"] == text
+    assert compose("run", ["folder='a b'"], ["folder"])["folder"] == "a b"
+
+
+def test_told_to_end_it_ends_as_if_interrupted(monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(envs, "main", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert main(["envs", "list"]) == 143
+    assert "told to end; the same command again resumes" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_touch_is_generated_as_asked(tmp_path, monkeypatch):

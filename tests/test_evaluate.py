@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import av
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -277,6 +278,22 @@ def test_videos_of_an_earlier_attempt_count(tmp_path):
 def test_mistakes_are_named(tmp_path):
     with pytest.raises(InputError, match="cannot evaluate a function; give a checkpoint's folder"):
         evaluate(lambda observations: 0, manifest_of(), QUIET)
+
+    class Held(ExpertPolicy):
+        def __init__(self, gain, shape=None):
+            self.gain, self.shape = gain, shape
+
+        def act(self, world, observations, steps):
+            return super().act(world, observations, steps) if self.shape is None else np.zeros(self.shape)
+
+    with pytest.raises(InputError, match=r"Held holds gain, shape and has no about\(\)"):
+        evaluate(Held(1), manifest_of(), QUIET, out=tmp_path)
+    assert len(evaluate(Held(1), list(manifest_of()), QUIET)) == 12  # a sequence of TaskSpecs is a manifest
+    with pytest.raises(InputError, match=r"Held gave actions of shape \(3,\), fake/reach takes \(4, "):
+        evaluate(Held(1, shape=3), manifest_of(), QUIET)
+    for wrong in ({"arm": ".."}, {"arm": 3}, {"arm": "a/b"}, {"train_seed": "a"}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            evaluate(PolicyConfig(), manifest_of(), QUIET, **wrong)
     manifest = manifest_of()
     with pytest.raises(InputError, match="did you mean 'num_envs'"):
         evaluate(PolicyConfig(), manifest, num_env=3)

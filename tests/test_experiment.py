@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -62,6 +63,11 @@ def test_the_job_survives_a_kill_and_ends_in_a_report(tmp_path, capsys, monkeypa
     stages = json.loads((folder / "stages.json").read_text())
     assert all(stage["done"] for stage in stages.values()) and stages["rl_scratch/seed0"]["frames"] == 1024
     assert stages["collect/pretrain"]["frames"] == done["collect/pretrain"]["frames"] > 0  # of all attempts
+    table = pq.read_table(folder / "results.parquet")
+    pq.write_table(table.filter(pc.field("arm") != "random"), folder / "results.parquet")
+    main(job)  # what is no longer there is evaluated again
+    again = pq.read_table(folder / "results.parquet").to_pylist()
+    assert len(again) == len(rows) and {row["task_id"] for row in again if row["arm"] == "random"} == planned
     before = (folder / "results.parquet").read_bytes()
     monkeypatch.setattr(run, "ray_session", lambda **_: pytest.fail("Ray was started"))
     main(job)  # nothing is left to do
@@ -87,6 +93,11 @@ def test_test_contexts_are_never_trained_on(experiment):
         (["held_out=[pointmass/reach]"], "is in tasks and in held_out"),
         (["arms=[pretraned_rl]"], "did you mean 'pretrained_rl'"),
         (["evaluation.axes=[gaol]"], "did you mean 'goal'"),
+        (["seeds=[0,1,1]"], "seeds names 1 more than once"),
+        (["num_cpus=0"], "num_cpus=0; at least 1"),
+        (["pretrain.objective=inverse_dynamic"], "did you mean 'inverse_dynamics'"),
+        (["agent.trunk=transfomer"], "did you mean 'transformer'"),
+        (["agent.encoders={goal: {name: mlpp}}"], "did you mean 'mlp'"),
         (["pretrain.seed=3"], "pretrain.seed is set by the run"),
         (["arms=[random,pretrained_rl_wrong_goal]"], "'wrong_goal'"),
         (["hidden=[gaol]"], "did you mean 'goal'"),

@@ -324,6 +324,17 @@ def test_other_bad_input(tmp_path):
     with pytest.raises(InputError, match="no run folder"):
         build_report(tmp_path / "absent")
     write_results(tmp_path, {"random": RATES["random"]}, contexts=5)
+    damaged = {
+        "[]": "not of the form",
+        '{"collect": []}': "record of 'collect' is damaged",
+        '{"collect": {"done": true}}': "is damaged",
+        '{"collect": {"seconds": NaN}}': "is damaged",
+        '{"collect": {"seconds": 1, "spans": [[1]]}}': "is damaged",
+    }
+    for text, said in damaged.items():
+        (tmp_path / "stages.json").write_text(text)
+        with pytest.raises(InputError, match=said):
+            build_report(tmp_path)
     (tmp_path / "stages.json").write_text('{"collect": ')
     with pytest.raises(InputError, match=r"stages.json is not JSON"):
         build_report(tmp_path)

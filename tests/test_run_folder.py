@@ -79,6 +79,22 @@ def test_lists_that_may_grow_do_and_the_folder_notes_it(tmp_path):
         RunFolder(tmp_path).check(Run((0, 1, 2)))
 
 
+def test_of_two_growing_lists_the_longer_stay(tmp_path):
+    @dataclass(frozen=True)
+    class Run:
+        seeds: tuple[int, ...]
+        arms: tuple[str, ...]
+
+    for config in (Run((0,), ("a", "b")), Run((0, 1), ("a",))):
+        place = RunFolder(tmp_path)
+        place.check(config, may_grow={"seeds", "arms"})
+        place.claim(config)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == {"seeds": [0, 1], "arms": ["a", "b"]}
+    (tmp_path / "config.yaml").write_text("")
+    with pytest.raises(InputError, match=r"config\.yaml is damaged"):
+        RunFolder(tmp_path).check(Run((0,), ("a",)))
+
+
 def test_the_last_checkpoint_has_the_largest_number(tmp_path):
     place = claim(tmp_path)
     for updates in (99_999_999, 100_000_000, 7):

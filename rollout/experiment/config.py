@@ -1,5 +1,6 @@
 """What a whole experiment is: from tasks to a transfer report."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,6 +141,12 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         if not (self.tasks or self.parts) or not self.seeds:
             raise InputError("an experiment needs at least one task and one seed (tasks=[…] seeds=[…]), or parts")
+        for name in ("tasks", "held_out", "seeds", "arms"):
+            twice = [value for value, count in Counter(getattr(self, name)).items() if count > 1]
+            if twice:
+                raise InputError(f"{name} names {twice[0]!r} more than once; name each once")
+        if self.num_cpus is not None and self.num_cpus < 1:
+            raise InputError(f"num_cpus={self.num_cpus}; at least 1")
         both = sorted(set(self.tasks) & set(self.held_out))
         if both:
             raise InputError(f"task {both[0]!r} is in tasks and in held_out; a held-out task must not be trained on")

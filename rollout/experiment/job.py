@@ -9,8 +9,9 @@ from typing import Any
 from trunkline.data.collection import open_datasets
 from trunkline.envs.registry import require, require_families
 from trunkline.pretrain.config import PretrainConfig
+from trunkline.pretrain.objectives.base import make_objective
 from trunkline.rollout.collect import CollectConfig, collect
-from trunkline.rollout.evaluate import EvaluateConfig, evaluate
+from trunkline.rollout.evaluate import RESULTS, EvaluateConfig, evaluate
 from trunkline.rollout.experiment.config import (
     ARMS,
     COLLECTED,
@@ -21,13 +22,14 @@ from trunkline.rollout.experiment.config import (
     ExperimentConfig,
 )
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
-from trunkline.rollout.experiment.requirements import refuse_own, require_arms
+from trunkline.rollout.experiment.requirements import refuse_own, require_agent, require_arms
 from trunkline.rollout.experiment.stages import Say, Stages
 from trunkline.rollout.experiment.training import Progress, finetuning_job, training_job
 from trunkline.rollout.finetune import FinetuneConfig, require_worlds
 from trunkline.rollout.jobs import Job
 from trunkline.rollout.policies import PolicyConfig
 from trunkline.rollout.pool import Pool
+from trunkline.rollout.results import read_results
 from trunkline.schema import build
 
 # The first that can begin does: a chain's next stage before what stands alone.
@@ -64,6 +66,7 @@ class MainJob:
         if self.config.needs("rl_scratch") or self.config.needs("pretrained_rl"):
             require_worlds(finetuning)
         require_arms(self.config, self._worlds_of)
+        require_agent(self.config)
 
     def run(self, stages: Stages, say: Say) -> None:
         """Every stage that is not done yet."""
@@ -131,7 +134,9 @@ class MainJob:
             fixed["init_from"] = str(self.training("pretrain", seed))
         refuse_own("pretrain" if name == "pretrain" else "imitate", options, PRETRAINED)
         objective = "inverse_dynamics" if name == "pretrain" else "behaviour_cloning"
-        return build(PretrainConfig, {"objective": objective, **options, **fixed}, name)
+        config = build(PretrainConfig, {"objective": objective, **options, **fixed}, name)
+        make_objective(config.objective, config.objective_options)
+        return config
 
     def _finetune_config(self, name: str, seed: int) -> FinetuneConfig:
         fixed: dict[str, Any] = {"tasks": self.config.tasks, "seed": seed, "sensors": self.config.sensors}
@@ -149,6 +154,8 @@ class MainJob:
 
     def _evaluate_arms(self, workers: Pool) -> None:
         deterministic = self.config.evaluation.deterministic
+        planned = {spec.id for spec in self._manifests["test"]}
+        there = self._evaluated()
         for arm in self.config.arms:
             stage, mask = ARMS[arm].stage, self.config.hidden if ARMS[arm].masked else ()
             for seed in self.config.seeds if stage else self.config.seeds[:1]:
@@ -159,7 +166,17 @@ class MainJob:
                         "checkpoint", str(self.training(stage, seed)), mask=mask, deterministic=deterministic
                     )
                 )
-                self._stage(f"evaluate/{arm}/seed{seed}", partial(self._evaluate, arm, policy, seed, workers))
+                name = f"evaluate/{arm}/seed{seed}"
+                if not planned <= there.get((arm, seed), set()):
+                    self._stages.reopen(self._prefix + name)
+                self._stage(name, partial(self._evaluate, arm, policy, seed, workers))
+
+    def _evaluated(self) -> dict[tuple[str, int], set[str]]:
+        """TaskSpecs that have a row, by arm and seed."""
+        there: dict[tuple[str, int], set[str]] = {}
+        for row in read_results(self.folder / RESULTS, "delete it and give the command again"):
+            there.setdefault((row["arm"], row["train_seed"]), set()).add(row["task_id"])
+        return there
 
     def _worlds_of(self, arm: str) -> dict[str, dict[str, Any]]:
         """Options of the worlds that an arm is evaluated in."""

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from trunkline.agents.agent import Agent
 from trunkline.envs.registry import make_worlds, split_task
+from trunkline.envs.spec import ActionSpec, SensorSpec
 from trunkline.errors import InputError, unknown
 from trunkline.rollout.experiment.config import ARMS, ExperimentConfig
 
@@ -19,6 +21,24 @@ def refuse_own(stage: str, given: Mapping[str, Any], own: Collection[str]) -> No
     for name in own:
         if name in given:
             raise InputError(f"{stage}.{name} is set by the run; leave it out")
+
+
+def require_agent(config: ExperimentConfig) -> None:
+    """Pass if the architecture can be built for the tasks' sensors and bodies.
+
+    Raises:
+        InputError: an unknown trunk, encoder, head or option, or a sensor that its encoder does not take.
+    """
+    sensors: dict[str, SensorSpec] = {}
+    actions: dict[str, ActionSpec] = {}
+    for task in config.tasks:
+        family = split_task(task)[0]
+        world = make_worlds(task, 1, config.sensors.get(family), **config.options.get(family, {}))
+        labels = {spec.name: spec for spec in world.available_sensors() if spec.name in config.agent.auxiliary}
+        sensors |= {**world.sensors, **labels}
+        actions[world.action_spec.name] = world.action_spec
+        world.close()
+    Agent(sensors, actions, config.agent)
 
 
 def require_arms(config: ExperimentConfig, options_of: Callable[[str], Options]) -> None:

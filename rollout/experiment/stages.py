@@ -4,11 +4,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from trunkline.errors import InputError
 from trunkline.files import write_text
 from trunkline.rollout.jobs import Job, job_events
+from trunkline.rollout.stage_records import FILE, read_stages
 
 Say = Callable[[str], None]
 
@@ -26,15 +25,14 @@ class Stages:
     """
 
     def __init__(self, folder: Path, command: str, before_first: Callable[[], None] = lambda: None) -> None:
-        self._path = folder / "stages.json"
+        self._path = folder / FILE
         self._command = command
         self._before_first: Callable[[], None] | None = before_first
-        self._records: dict[str, dict[str, Any]] = {}
-        if self._path.exists():
-            try:
-                self._records = json.loads(self._path.read_text())
-            except json.JSONDecodeError as error:
-                raise InputError(f"{self._path} is not JSON ({error}); delete it to run every stage again") from None
+        self._records = read_stages(self._path)
+
+    def reopen(self, name: str) -> None:
+        """Take a stage as not done: what it made is no longer there."""
+        self._records.get(name, {})["done"] = False
 
     def run(self, name: str, work: Callable[[], int], say: Say) -> None:
         """Do a stage unless it is done; `work` returns the frames it used."""

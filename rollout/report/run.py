@@ -1,6 +1,5 @@
 """What a run folder holds, read once: the input of every section."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from trunkline.errors import InputError
 from trunkline.rollout.report.metrics import Log, load_logs
 from trunkline.rollout.report.results import Results, load_results
 from trunkline.rollout.report.videos import Video, find_videos
+from trunkline.rollout.stage_records import FILE, read_stages
 
 RESULTS = "results.parquet"
 
@@ -56,18 +56,6 @@ def load_run(folder: Path) -> Run:
         results=results,
         logs=logs,
         videos=find_videos(folder / "videos"),
-        stages=_load_stages(folder / "stages.json"),
-        config=config.read_text(encoding="utf-8") if config.is_file() else None,
+        stages=read_stages(folder / FILE) or None,
+        config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
     )
-
-
-def _load_stages(path: Path) -> dict[str, dict[str, Any]] | None:
-    if not path.is_file():
-        return None
-    try:
-        stages = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not JSON: {error}; remove it, or run the last stage again") from None
-    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
-        raise InputError(f"{path} is not of the form {{stage: {{…}}}}; remove it, or run the last stage again")
-    return stages

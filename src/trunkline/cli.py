@@ -1,12 +1,16 @@
 """The command line: `trunkline <command> [key=value …]`.
 
-Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted, 143 told to end.
 """
 
 import errno
 import importlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from trunkline.configuration import groups
 from trunkline.errors import InputError, unknown
@@ -24,7 +28,10 @@ COMMANDS = {
     ),
     "pretrain": ("an agent on recorded episodes", "data=DIR out=DIR [objective=NAME] [key=value …]"),
     "finetune": ("an agent with RL", "tasks=[a/b,…] out=DIR [init=CHECKPOINT] [key=value …]"),
-    "evaluate": ("a policy on a manifest", "manifest=FILE out=DIR [policy.path=CHECKPOINT] [key=value …]"),
+    "evaluate": (
+        "a policy on a manifest",
+        "manifest=FILE out=DIR [policy.kind=checkpoint policy.path=CHECKPOINT] [key=value …]",
+    ),
     "report": ("one HTML file from a run folder", "FOLDER"),
     "tasks": ("make, inspect and verify manifests", "sample|synthesize|show|verify …"),
     "import": ("what others published: data sets, weights", "lerobot PATH | t3 DIR [out=CHECKPOINT] [key=value …]"),
@@ -41,6 +48,27 @@ _UNUSABLE = (
 )
 
 
+class Ended(KeyboardInterrupt):
+    """SIGTERM came: everything is closed as after Ctrl-C."""
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Raise `Ended` where SIGTERM comes during the body."""
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    if threading.current_thread() is not threading.main_thread():  # signals are not its to handle
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def usage() -> str:
     """The text of `trunkline --help`."""
     lines = ["usage: trunkline <command> [key=value …]", "", "commands:"]
@@ -50,7 +78,8 @@ def usage() -> str:
         f"experiments: {', '.join(groups()['experiment'])}",
         "`trunkline <command> --help` prints the command's configuration with its defaults; so do "
         "`generate touch`, `tasks sample`, `tasks synthesize`, `import t3` and `export t3` with --help.",
-        "exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (the same command again resumes)",
+        "exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted, 143 told to end (then the same command "
+        "again resumes)",
     ]
     return "\n".join(lines)
 
@@ -74,10 +103,14 @@ def main(argv: list[str] | None = None) -> int:
             print(f"usage: trunkline {arguments[0]} {how}\n\n{what}")
             return 0
         name = "import_" if arguments[0] == "import" else arguments[0]
-        importlib.import_module(f"trunkline.commands.{name}").main(arguments[1:])
+        with _told_to_end():
+            importlib.import_module(f"trunkline.commands.{name}").main(arguments[1:])
     except InputError as error:
         print(f"trunkline: {error}", file=sys.stderr)
         return 2
+    except Ended:
+        print("trunkline: told to end; the same command again resumes", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("trunkline: interrupted; the same command again resumes", file=sys.stderr)
         return 130

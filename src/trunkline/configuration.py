@@ -45,12 +45,16 @@ def compose(name: str, overrides: Sequence[str], texts: Collection[str] = ()) ->
     from omegaconf.errors import OmegaConfBaseException
 
     chosen = _groups_of(name)
+    for group in chosen:
+        given = [override for override in overrides if override.startswith(f"{group}=")]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)}: choose one")
     prepared = [_prepared(override, chosen, texts) for override in overrides]
     try:
         with hydra.initialize_config_module("trunkline.configs", version_base="1.3"):
             composed = hydra.compose(name, prepared)
         plain: Any = OmegaConf.to_container(composed, resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise InputError(f"configuration: {' '.join(str(error).split())}") from None
     return dict(plain)
 
@@ -63,8 +67,9 @@ def _groups_of(name: str) -> dict[str, list[str]]:
 
 
 def _of_the_user(group: str, file: Path) -> str:
-    """The name by which Hydra finds a user's file as an option of a group; it may build on others: defaults: [x]."""
+    """The name by which Hydra finds a user's file as an option of a group; it may build on built-in ones."""
     from hydra.core.config_store import ConfigStore
+    from omegaconf.errors import OmegaConfBaseException
 
     try:
         node = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -72,7 +77,16 @@ def _of_the_user(group: str, file: Path) -> str:
         raise InputError(f"{group}={file} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(node, dict):
         raise InputError(f"{group}={file} holds no keys; write key: value in each line")
-    ConfigStore.instance().store(group=group, name=_OWN, node=node, package="_global_")
+    bases = node.get("defaults", [])
+    if not isinstance(bases, list):
+        raise InputError(f"{group}={file}: defaults={bases!r} must be a list: defaults: [{bases}]")
+    for base in bases:
+        if base not in (*groups()[group], "_self_"):
+            raise unknown(f"base in {file}", str(base), groups()[group])
+    try:
+        ConfigStore.instance().store(group=group, name=_OWN, node=node, package="_global_")
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
+        raise InputError(f"{group}={file} holds what no configuration can: {' '.join(str(error).split())}") from None
     return _OWN
 
 
@@ -95,6 +109,10 @@ def _prepared(override: str, chosen: Mapping[str, list[str]], texts: Collection[
         raise InputError(f"argument {override!r}: this command has no {key} to choose; leave it out")
     if key.partition(".")[0] == "hydra":
         raise InputError(f"argument {override!r}: settings of Hydra itself do not apply; leave it out")
+    if key in texts and value != "null" and value[:1] not in ("'", '"'):
+        # Hydra's grammar: a backslash counts only before a quote, where it is doubled.
+        escaped = re.sub(r'(\\+)("|$)|(")', lambda m: 2 * (m[1] or "") + ('\\"' if m[2] or m[3] else ""), value)
+        return f'++{key}="{escaped}"'
     try:
         parsed = OverridesParser.create().parse_override(override)
     except (HydraException, ValueError) as error:  # ValueError: a number of thousands of digits
@@ -105,5 +123,4 @@ def _prepared(override: str, chosen: Mapping[str, list[str]], texts: Collection[
         ) from None
     if parsed.is_sweep_override():
         raise InputError(f"argument {override!r} gives several values; give one, or a list: {key}=[{value}]")
-    number = isinstance(parsed.value(), int | float) and not isinstance(parsed.value(), bool)
-    return f'++{key}="{value}"' if number and key in texts else f"++{override}"
+    return f"++{override}"

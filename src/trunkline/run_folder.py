@@ -40,6 +40,7 @@ class RunFolder:
         self._lock: _Lock | None = None
         self._free = False
         self._grown = False
+        self._kept: dict[str, list[Any]] = {}  # lists of the run there that this call asks only a part of
 
     def check(self, config: Any, may_differ: Collection[str] = (), may_grow: Collection[str] = ()) -> None:
         """See that the folder is this run's, or free.
@@ -65,11 +66,14 @@ class RunFolder:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             words = " ".join(str(error).split())
             raise InputError(f"{file} is not YAML: {words}; choose another folder") from None
-        theirs = _completed(config, theirs if isinstance(theirs, dict) else {})
+        if not isinstance(theirs, dict):
+            raise InputError(f"{file} is damaged: it holds no keys; restore it, or choose another folder")
+        theirs = _completed(config, theirs)
         mine = to_plain(config)
         difference = _first_difference(mine, theirs, may_differ, may_grow)
         if difference is not None:
             raise InputError(f"{self.path} is the folder of another run: {difference}; choose another folder")
+        self._kept = {key: _at(theirs, key) for key in may_grow if len(_at(theirs, key)) > len(_at(mine, key))}
         self._grown = any(len(_at(mine, key)) > len(_at(theirs, key)) for key in may_grow)
 
     def claim(self, config: Any) -> None:
@@ -87,7 +91,11 @@ class RunFolder:
         if there and self._free:
             raise InputError(f"{self.path} was begun by another process meanwhile; give the command again")
         if self._grown or not there:
-            write_text(file, yaml.safe_dump(to_plain(config), sort_keys=False))
+            plain = to_plain(config)
+            for key, longer in self._kept.items():
+                *groups, name = key.split(".")
+                _at(plain, ".".join(groups))[name] = longer
+            write_text(file, yaml.safe_dump(plain, sort_keys=False))
 
     def checkpoint(self, updates: int) -> Path:
         """Where the checkpoint after so many updates is."""
@@ -153,7 +161,7 @@ def _completed(config: Any, theirs: Any) -> Any:
 
 def _at(config: Any, key: str) -> Any:
     """The value of a dotted key."""
-    return reduce(lambda group, name: group[name], key.split("."), config)
+    return reduce(lambda group, name: group[name], filter(None, key.split(".")), config)
 
 
 def _first_difference(
