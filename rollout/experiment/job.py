@@ -22,7 +22,7 @@ from trunkline.rollout.experiment.config import (
     ExperimentConfig,
 )
 from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
-from trunkline.rollout.experiment.requirements import refuse_own, require_agent, require_arms
+from trunkline.rollout.experiment.requirements import refuse_own, require_agent_and_arms
 from trunkline.rollout.experiment.stages import Say, Stages
 from trunkline.rollout.experiment.training import Progress, finetuning_job, training_job
 from trunkline.rollout.finetune import FinetuneConfig, require_worlds
@@ -65,8 +65,7 @@ class MainJob:
         finetuning = self._finetune_config("rl_scratch", self.config.seeds[0])
         if self.config.needs("rl_scratch") or self.config.needs("pretrained_rl"):
             require_worlds(finetuning)
-        require_arms(self.config, self._worlds_of)
-        require_agent(self.config)
+        require_agent_and_arms(self.config, self._worlds_of)
 
     def run(self, stages: Stages, say: Say) -> None:
         """Every stage that is not done yet."""

@@ -23,46 +23,34 @@ def refuse_own(stage: str, given: Mapping[str, Any], own: Collection[str]) -> No
             raise InputError(f"{stage}.{name} is set by the run; leave it out")
 
 
-def require_agent(config: ExperimentConfig) -> None:
-    """Pass if the architecture can be built for the tasks' sensors and bodies.
-
-    Raises:
-        InputError: an unknown trunk, encoder, head or option, or a sensor that its encoder does not take.
-    """
-    sensors: dict[str, SensorSpec] = {}
-    actions: dict[str, ActionSpec] = {}
-    for task in config.tasks:
-        family = split_task(task)[0]
-        world = make_worlds(task, 1, config.sensors.get(family), **config.options.get(family, {}))
-        labels = {spec.name: spec for spec in world.available_sensors() if spec.name in config.agent.auxiliary}
-        sensors |= {**world.sensors, **labels}
-        actions[world.action_spec.name] = world.action_spec
-        world.close()
-    Agent(sensors, actions, config.agent)
-
-
-def require_arms(config: ExperimentConfig, options_of: Callable[[str], Options]) -> None:
-    """Pass if every arm can be evaluated.
+def require_agent_and_arms(config: ExperimentConfig, options_of: Callable[[str], Options]) -> None:
+    """Pass if the architecture can be built for the tasks' sensors and bodies, and every arm evaluated.
 
     Args:
         config: the run.
         options_of: worlds' options by family, in which an arm is evaluated.
 
     Raises:
-        InputError: an option that a world does not have, or a sensor to hide that no agent is shown.
+        InputError: an unknown trunk, encoder, head or option, or a sensor that its encoder does not take; an option
+            that a world does not have, or a sensor to hide that no agent is shown.
     """
-    shown: set[str] = set()
+    sensors: dict[str, SensorSpec] = {}
+    labels: dict[str, SensorSpec] = {}
+    actions: dict[str, ActionSpec] = {}
     for task in config.tasks:
         family = split_task(task)[0]
         world = make_worlds(task, 1, config.sensors.get(family), **config.options.get(family, {}))
-        shown |= world.sensors.keys()
+        sensors |= world.sensors
+        labels |= {spec.name: spec for spec in world.available_sensors() if spec.name in config.agent.auxiliary}
+        actions[world.action_spec.name] = world.action_spec
         world.close()
+    Agent({**sensors, **labels}, actions, config.agent)
     asked: set[str] = set()
     for arm in config.arms:
         if ARMS[arm].masked:
             for name in config.hidden:
-                if name not in shown:
-                    raise unknown(f"sensor in hidden, which arm {arm!r} goes without,", name, shown)
+                if name not in sensors:
+                    raise unknown(f"sensor in hidden, which arm {arm!r} goes without,", name, sensors)
         options = options_of(arm)
         for task in (*config.tasks, *config.held_out):
             own = options.get(split_task(task)[0], {})
