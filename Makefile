@@ -10,8 +10,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(VENV)/.installed  ## the quickstart: collect, pretrain, imitate, finetune, evaluate, report
 	$(BIN)/trunkline run $(ARGS)
 
-test: $(VENV)/.installed-dev  ## the whole suite, in three processes: a third of its time is waiting
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(VENV)/.installed-dev  ## the whole suite, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, types, import layers
 	$(BIN)/ruff check .
