@@ -19,7 +19,7 @@ from trunkline.errors import InputError
 from trunkline.pretrain.config import PretrainConfig
 from trunkline.rollout.experiment import run
 from trunkline.rollout.experiment.config import ExperimentConfig
-from trunkline.rollout.experiment.plan import plan_manifests
+from trunkline.rollout.experiment.plan import plan_manifests, write_manifests
 from trunkline.rollout.experiment.training import finetuning_job, training_job
 from trunkline.rollout.finetune import FinetuneConfig
 from trunkline.rollout.jobs import Job
@@ -115,6 +115,18 @@ def test_a_bad_experiment_is_refused_before_anything_is_written(overrides, messa
     with pytest.raises(InputError, match=message):
         main(["experiment=debug", f"folder={folder}", *overrides])
     assert not Path(folder).exists()
+
+
+def test_manifests_of_a_run_are_kept_or_the_remedy_is_named(tmp_path):
+    config = build(ExperimentConfig, compose("run", ["experiment=debug"]))
+    manifests = plan_manifests(config)
+    write_manifests(manifests, tmp_path)
+    write_manifests(manifests, tmp_path)
+    with pytest.raises(InputError, match=r"pretrain\.json is of another plan"):
+        write_manifests({**manifests, "pretrain": manifests["test"]}, tmp_path)
+    (tmp_path / "test.json").write_text("{")
+    with pytest.raises(InputError, match=r"test\.json is damaged; delete it and give the command again"):
+        write_manifests(manifests, tmp_path)
 
 
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path):

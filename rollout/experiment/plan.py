@@ -52,7 +52,12 @@ def write_manifests(manifests: Mapping[str, Manifest], folder: Path) -> None:
         path = folder / f"{name}.json"
         if not path.exists():
             manifest.save(path)
-        elif Manifest.load(path).sha256 != manifest.sha256:
+            continue
+        try:
+            there = Manifest.load(path)
+        except InputError as error:
+            raise InputError(f"{path} is damaged; delete it and give the command again ({error})") from None
+        if there.sha256 != manifest.sha256:
             raise InputError(f"{path} is of another plan; choose another folder=…, or delete it")
 
 
