@@ -1,4 +1,4 @@
-"""Ctrl-C at a safe moment."""
+"""Ctrl-C, and SIGTERM, at a safe moment."""
 
 import signal
 import threading
@@ -9,23 +9,25 @@ from types import FrameType
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C while the body runs, so that it does not stop half-way; KeyboardInterrupt comes right after it.
+    """Hold back Ctrl-C and SIGTERM while the body runs, so that it does not stop half-way; they come right after it.
 
     Outside the main thread, which alone is interrupted, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held_back = False
+    held_back: set[int] = set()
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal held_back
-        held_back = True
+        held_back.add(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if held_back:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signal.SIGTERM in held_back:
+        signal.raise_signal(signal.SIGTERM)  # what it means is the command line's
+    if signal.SIGINT in held_back:
         raise KeyboardInterrupt

@@ -166,9 +166,8 @@ def _value(name: str, call: Any) -> Any:
     except RayTaskError as error:
         if isinstance(error.cause, InputError):  # without the worker's traceback
             raise InputError(f"{name}: {error.cause}") from None
-        if (
-            isinstance(error.cause, OSError) and error.cause.errno is not None
-        ):  # a full disk, a folder that may not be written: no fault of the code
+        # A full disk, a folder that may not be written: no fault of the code.
+        if isinstance(error.cause, OSError) and error.cause.errno is not None:
             raise error.cause from None
         raise RuntimeError(f"{name} failed: {type(error.cause).__name__}: {error.cause}") from error
     except RayError as error:

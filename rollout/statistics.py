@@ -25,7 +25,7 @@ interval is Wilson's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
@@ -168,11 +168,8 @@ def estimate(
 ) -> Interval:
     """A statistic of the scores with its interval: percentile bootstrap, or Wilson's where all episodes ended alike."""
     value = float(statistic(scores.matrix()))
-    constant = scores.constant
-    if constant is not None:
-        bounds = wilson(constant * scores.contexts, scores.contexts, confidence)
-        return replace(bounds, value=value)
-    return _percentile(value, statistic(resample(scores, resamples, seed)), confidence)
+    alike = _alike(scores, confidence)
+    return alike or _percentile(value, statistic(resample(scores, resamples, seed)), confidence)
 
 
 def normalised(
@@ -202,10 +199,9 @@ def normalised(
 
     ends = low.matrix(), high.matrix()
     value = float(statistic(scaled(scores.matrix(), *ends)))
-    constant = scores.constant
-    if constant is not None:
-        bounds = wilson(constant * scores.contexts, scores.contexts, confidence)
-        at = [float(statistic(scaled(np.full((1, len(scores.values)), b), *ends))) for b in (bounds.low, bounds.high)]
+    alike = _alike(scores, confidence)
+    if alike is not None:
+        at = [float(statistic(scaled(np.full((1, len(scores.values)), b), *ends))) for b in (alike.low, alike.high)]
         return Interval(value, at[0], at[1], "wilson")
     drawn = (resample(arm, resamples, seed) for arm in (scores, low, high))
     return _percentile(value, statistic(scaled(*drawn)), confidence)
@@ -305,6 +301,12 @@ def verdict(gap: Interval) -> Verdict:
     if gap.low > 0:
         return "better"
     return "worse" if gap.high < 0 else "unclear"
+
+
+def _alike(scores: Scores, confidence: float) -> Interval | None:
+    """The success rate where all episodes ended alike, with Wilson's interval; else None."""
+    constant = scores.constant
+    return None if constant is None else wilson(constant * scores.contexts, scores.contexts, confidence)
 
 
 def _percentile(value: float, replicates: Floats, confidence: float) -> Interval:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-SECONDS = 10.0  # between two lines
+from trunkline.rollout.progress import PLAIN_SECONDS
 
 
 class TrainingLines:
@@ -29,7 +29,7 @@ class TrainingLines:
         now = time.monotonic()
         if self._first is None:  # a run that goes on begins with some updates done; the first one's time is start-up
             self._first, self._begun = step, now
-        if now - self._said < SECONDS and step < self.steps:
+        if now - self._said < PLAIN_SECONDS and step < self.steps:
             return
         self._said = now
         line = f"{self.name}: {training_line(step, self.steps, values)}"

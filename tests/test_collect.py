@@ -134,6 +134,21 @@ def test_ctrl_c_waits_for_the_write_to_end():
     assert done == [1]
 
 
+def test_so_does_a_request_to_end():
+    def end(*_):
+        raise SystemExit("told to end")
+
+    done = []
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(SystemExit, match="told to end"), uninterrupted():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append(1)
+        assert done == [1] and signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture(scope="module")
 def ray_session():
     """As elsewhere, for somebody whose other clusters ask for no token."""

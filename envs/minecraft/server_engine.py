@@ -20,7 +20,7 @@ from trunkline.envs.minecraft import server_process
 from trunkline.envs.minecraft.entities import ENTITIES
 from trunkline.envs.minecraft.items import items
 from trunkline.envs.minecraft.palette import palette_to_states, state_to_palette
-from trunkline.envs.minecraft.server import MinecraftServer, ServerConfig, Terrain
+from trunkline.envs.minecraft.server import MinecraftServer, ServerConfig, Terrain, close_servers
 from trunkline.envs.minecraft.server_mirror import Mirror
 from trunkline.envs.remote.process import RemoteCallError, RemoteError
 from trunkline.envs.warp import start_warp
@@ -182,8 +182,8 @@ class ServerEngine:
 
     def close(self) -> None:
         """End all servers."""
-        with ThreadPoolExecutor(len(self.servers)) as pool:  # each may take its time to end
-            list(pool.map(self._end, range(len(self.servers))))
+        close_servers(server for server in self.servers if server is not None)
+        self.servers = [None] * len(self.servers)
 
     def _end(self, row: int) -> None:
         server, self.servers[row] = self.servers[row], None

@@ -12,7 +12,6 @@ import re
 import shutil
 import weakref
 from collections.abc import Collection
-from functools import reduce
 from operator import eq
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,7 @@ class RunFolder:
         self.path = Path(path)
         self._lock: _Lock | None = None
         self._free = False
-        self._grown = False
-        self._kept: dict[str, list[Any]] = {}  # lists of the run there that this call asks only a part of
+        self._grown: dict[str, list[Any]] = {}  # lists of the configuration there that are to be longer
 
     def check(self, config: Any, may_differ: Collection[str] = (), may_grow: Collection[str] = ()) -> None:
         """See that the folder is this run's, or free.
@@ -49,7 +47,7 @@ class RunFolder:
             config: the run's configuration, a dataclass.
             may_differ: its keys, dotted, that say where the run is computed, not what: a run may be resumed with other
                 values.
-            may_grow: its keys, dotted, whose lists may go on where those of the run there end: what is done stays
+            may_grow: its outermost keys whose lists may go on where those of the run there end: what is done stays
                 valid. A shorter one asks for a part of that run.
 
         Raises:
@@ -73,8 +71,8 @@ class RunFolder:
         difference = _first_difference(mine, theirs, may_differ, may_grow)
         if difference is not None:
             raise InputError(f"{self.path} is the folder of another run: {difference}; choose another folder")
-        self._kept = {key: _at(theirs, key) for key in may_grow if len(_at(theirs, key)) > len(_at(mine, key))}
-        self._grown = any(len(_at(mine, key)) > len(_at(theirs, key)) for key in may_grow)
+        longer = {key: max(theirs[key], mine[key], key=len) for key in may_grow}
+        self._grown = longer if any(theirs[key] != value for key, value in longer.items()) else {}
 
     def claim(self, config: Any) -> None:
         """Make the folder this run's; `check` comes first.
@@ -91,11 +89,7 @@ class RunFolder:
         if there and self._free:
             raise InputError(f"{self.path} was begun by another process meanwhile; give the command again")
         if self._grown or not there:
-            plain = to_plain(config)
-            for key, longer in self._kept.items():
-                *groups, name = key.split(".")
-                _at(plain, ".".join(groups))[name] = longer
-            write_text(file, yaml.safe_dump(plain, sort_keys=False))
+            write_text(file, yaml.safe_dump({**to_plain(config), **self._grown}, sort_keys=False))
 
     def checkpoint(self, updates: int) -> Path:
         """Where the checkpoint after so many updates is."""
@@ -157,11 +151,6 @@ def _completed(config: Any, theirs: Any) -> Any:
         elif field.default_factory is not dataclasses.MISSING:
             whole[field.name] = to_plain(field.default_factory())
     return whole
-
-
-def _at(config: Any, key: str) -> Any:
-    """The value of a dotted key."""
-    return reduce(lambda group, name: group[name], filter(None, key.split(".")), config)
 
 
 def _first_difference(

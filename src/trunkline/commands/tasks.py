@@ -9,8 +9,7 @@ from pathlib import Path
 from trunkline.commands.common import asks_for_help, configure, draw_manifest, say
 from trunkline.envs.manifest import Manifest
 from trunkline.errors import InputError, unknown
-
-SECONDS_BETWEEN_LINES = 10.0
+from trunkline.rollout.progress import PLAIN_SECONDS
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def _synthesize(arguments: Sequence[str]) -> None:
     def progress(done: int) -> None:
         nonlocal said
         now = time.monotonic()
-        if now - said >= SECONDS_BETWEEN_LINES:
+        if now - said >= PLAIN_SECONDS:
             said = now
             say(f"{done} of {command.count} tasks, {done / (now - begun):.0f} a second")
 
